@@ -1,0 +1,41 @@
+#pragma once
+// From an Analysis to what the policies are asked: actions on resources, and context.stmt.
+// What is not understood has no actions, and a command without actions is denied.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/model.h"
+#include "protocol/postgres/sql/analysis.h"
+
+namespace sallyport::postgres::sql {
+
+/// Where unqualified names are looked up. The session owns one and keeps it true.
+struct Place {
+  std::string connection;
+  std::string database;
+  /// What `SHOW search_path` says, in order, "$user" already replaced. Pinned by the gateway.
+  std::vector<std::string> search_path = {"public"};
+};
+
+struct Decidable {
+  std::vector<Action> actions;  // sorted, each once; empty: refuse, and why_not says why
+  SqlContext context;
+  bool read_only = false;       // Command::read_only
+  std::string why_not;          // for the client, when there are no actions
+};
+
+/// All actions of all statements together, so that they are decided before any is sent.
+/// Statements that touch nothing (transaction control, harmless SET, SHOW, SELECT 1) need
+/// "connect" on the Database, the right that the session already proved.
+/// A string that mixes SET, DDL or DO with other statements is refused: later names would resolve
+/// after the earlier ones ran.
+Decidable decidable(const Analysis& analysis, std::string_view sql, const Place& place);
+
+/// Settings that a client may change without asking: they steer formats, not meaning.
+bool is_harmless_setting(std::string_view name);
+/// Settings that nobody may change through the gateway, because reading SQL depends on them.
+bool is_pinned_setting(std::string_view name);
+
+}  // namespace sallyport::postgres::sql
