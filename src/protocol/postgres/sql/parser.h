@@ -18,8 +18,10 @@ struct ParserLimits {
   std::size_t statement_bytes_max = std::size_t{1} << 20;
   /// Linear memory of the sandbox. What needs more ends as an error.
   std::size_t memory_bytes_max = std::size_t{512} << 20;
-  /// After a statement that left the sandbox larger than this, its memory is given back.
-  std::size_t memory_kept_bytes_max = std::size_t{48} << 20;
+  /// A longer tree is refused: what a statement may cost the gateway itself.
+  std::size_t tree_bytes_max = std::size_t{64} << 20;
+  /// After a longer tree the sandbox is made anew, so that its memory is given back.
+  std::size_t tree_kept_bytes_max = std::size_t{2} << 20;
   /// Native stack the sandbox may use below its caller's frame. A thread that parses needs this
   /// much and 256 KiB to spare.
   std::size_t stack_bytes_max = std::size_t{2} << 20;
