@@ -14,6 +14,8 @@
 
 namespace sallyport::identity {
 
+class Json;
+
 inline constexpr std::size_t kJwksBytesMax = 256 * 1024;
 inline constexpr std::size_t kJwksKeysMax = 64;
 
@@ -31,6 +33,7 @@ class PublicKey {
   /// Refuses private and symmetric keys, keys for encryption, weak ones (small, exponent below 3,
   /// ROCA, points off the curve) and members that contradict each other.
   static Result<PublicKey> from_jwk(std::string_view json);
+  static Result<PublicKey> from(const Json& jwk);
 
   ~PublicKey();
   PublicKey(PublicKey&&) noexcept;

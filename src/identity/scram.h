@@ -45,6 +45,8 @@ class ScramServer {
   /// `server_end_point` is the hash of the certificate the client was shown (RFC 5929 section 4.1),
   /// empty without TLS: then -PLUS is not offered.
   ScramServer(ScramVerifier verifier, ByteVector server_end_point, Random& random);
+  /// With a nonce that is given, for the vectors of the RFC.
+  ScramServer(ScramVerifier verifier, ByteVector server_end_point, std::string nonce);
 
   /// What to offer, strongest first.
   std::vector<std::string_view> mechanisms() const;
@@ -64,13 +66,12 @@ class ScramServer {
 
   ScramVerifier verifier_;
   ByteVector server_end_point_;
-  Random& random_;
   Step step_ = Step::first;
   std::string gs2_header_;
   bool bound_ = false;
   std::string client_first_bare_;
   std::string server_first_;
-  std::string nonce_;
+  std::string nonce_;  // ours; with the client's before it once first() has it
 };
 
 /// The client's side of one login, for a target that wants a password.
@@ -79,6 +80,10 @@ class ScramClient {
   /// The password is taken as its bytes: ASCII needs no SASLprep, and other text must be given in
   /// normalised form (libpq too falls back to the bytes where SASLprep refuses).
   ScramClient(std::string password, ByteVector server_end_point, Random& random);
+  /// With a nonce and a user name that are given, for the vectors of the RFC. PostgreSQL takes the
+  /// name from the startup message and wants none here.
+  ScramClient(std::string password, ByteVector server_end_point, std::string nonce,
+              std::string user);
 
   /// Picks -PLUS if it is offered and there is a certificate to bind to. Fails with denied if
   /// nothing offered is known, and if a TLS server that could bind says it does not (downgrade).
@@ -93,13 +98,11 @@ class ScramClient {
  private:
   std::string password_;
   ByteVector server_end_point_;
-  Random& random_;
-  std::string gs2_header_;
-  bool bound_ = false;
   std::string nonce_;
   std::string first_bare_;
-  Digest server_signature_{};
-  bool responded_ = false;
+  std::string gs2_header_;
+  bool bound_ = false;
+  std::optional<Digest> server_signature_;  // once respond() said ok
 };
 
 }  // namespace sallyport::identity
