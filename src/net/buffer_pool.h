@@ -6,11 +6,8 @@
 #include <vector>
 
 #include "net/stream.h"
-#include "net/waiter.h"
 
 namespace sallyport::net {
-
-class Reactor;
 
 class BufferPool {
  public:
@@ -30,14 +27,9 @@ class BufferPool {
   /// Copies at most buffer_bytes of `bytes` into a Chunk; empty at the cap.
   Chunk copy(Bytes bytes);
 
-  /// Waits until a buffer may be had again.
-  auto available(Reactor& reactor);
-
   std::size_t in_use() const { return in_use_; }
-  std::size_t buffers_max() const { return buffers_max_; }
-  /// Woken, one per buffer that comes back, while the pool was at its cap.
-  WaiterList& starved() { return starved_; }
-  /// Frees the memory of buffers that nobody has used since the last call.
+  bool exhausted() const { return in_use_ >= buffers_max_; }
+  /// Frees the buffers that were idle all the time since the last call.
   void trim();
 
  private:
@@ -45,7 +37,6 @@ class BufferPool {
   std::size_t in_use_ = 0;
   std::size_t idle_low_ = 0;
   std::vector<std::unique_ptr<std::byte[]>> idle_;
-  WaiterList starved_;
 };
 
 }  // namespace sallyport::net

@@ -77,8 +77,9 @@ class Reactor {
     return Awaiter{*this, {}};
   }
 
-  /// Resumes the waiter's coroutine in this turn, behind what is already ready.
+  /// Resumes the waiter's coroutine soon, behind what is already ready.
   void schedule(Waiter& waiter) { ready_.push_back(waiter); }
+  void schedule_all(WaiterList& waiters) { ready_.take_all(waiters); }
 
   /// The time at which this turn began: good enough for deadlines and free of charge.
   SteadyTime now() const { return now_; }
@@ -95,7 +96,7 @@ class Reactor {
   void turn();
   void resume_ready();
   void run_jobs();
-  static Root supervise(Spawned& spawned, Task<void> task);
+  Root supervise(Spawned& self, Task<void> task);
   template <class T>
   static Task<void> capture(Task<T> task, Reactor& reactor, detail::Promise<T>& into);
 
@@ -108,6 +109,7 @@ class Reactor {
   std::list<Spawned> spawned_;
   std::list<Spawned> finished_;
   SteadyTime now_{};
+  SteadyTime trim_at_{};
 };
 
 template <class T>

@@ -31,11 +31,12 @@ class Signal {
   /// False if `deadline` came first.
   Task<bool> wait_until(SteadyTime deadline);
 
-  /// Wakes all that wait now, in the order they came. They run later in this turn.
+  /// Wakes all that wait now, in the order they came; none of them runs inside the call.
   void notify();
 
  private:
   WaiterList waiters_;
+  std::size_t notified_ = 0;
 };
 
 /// First come, first served. `const auto guard = co_await mutex.lock();`

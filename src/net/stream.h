@@ -54,6 +54,10 @@ class Stream {
   /// which is the back-pressure of a relay: do not read on before.
   virtual Task<Result<void>> write(Bytes data) = 0;
 
+  /// Hands over what goes without waiting, and does not tell how much: a farewell before close().
+  /// Not while a write is in flight.
+  virtual void write_last(Bytes /*data*/) {}
+
   /// A read or write that has not completed by then fails with timeout. nullopt: no deadline.
   virtual void set_read_deadline(std::optional<SteadyTime> deadline) = 0;
   virtual void set_write_deadline(std::optional<SteadyTime> deadline) = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// Timer: calls back once, on its reactor's thread. Moving a timer to a later time costs a store;
-// arming an idle one and cancelling cost O(log n).
+// Timer: calls back once, on its reactor's thread. Cancelling, and moving to a later time, cost a
+// store; arming an idle timer and destroying one cost O(log n).
 
 #include <cstddef>
 #include <functional>
@@ -13,7 +13,7 @@ namespace sallyport::net {
 
 class TimerHeap;
 
-/// Must not outlive its heap (its reactor). Destroying it cancels it.
+/// Must not outlive its heap (its reactor). Destroying it cancels it. Made of reactor.timers().
 class Timer {
  public:
   Timer(TimerHeap& heap, std::function<void()> expired);
@@ -23,7 +23,7 @@ class Timer {
 
   /// Replaces an earlier arm().
   void arm(SteadyTime at);
-  void cancel();
+  void cancel() { armed_ = false; }
   /// nullopt: not armed.
   std::optional<SteadyTime> at() const { return armed_ ? std::optional(at_) : std::nullopt; }
 
@@ -35,7 +35,8 @@ class Timer {
   std::function<void()> expired_;
   SteadyTime at_{};
   bool armed_ = false;
-  std::size_t position_ = nowhere;  // in the heap; a later at_ is noticed when the entry is due
+  // In the heap, where a cancelled or later at_ is noticed only when the entry is due.
+  std::size_t position_ = nowhere;
 };
 
 class TimerHeap {
@@ -46,8 +47,8 @@ class TimerHeap {
 
   /// When run_due() should be called next.
   std::optional<SteadyTime> next() const;
-  /// Calls back the timers that are due, in order of their time. A callback may arm, cancel and
-  /// destroy timers; what it arms in the past runs at the next call.
+  /// Calls back the timers that are due, in order of their time. A callback may arm and cancel any
+  /// timer, and destroy any but its own.
   void run_due(SteadyTime now);
   std::size_t size() const { return entries_.size(); }
 
