@@ -382,7 +382,6 @@ TEST(RequestDecoder, RefusesBadChunking) {
                            "5 ;a=b\r\nhello\r\n",
                            "5\nhello\r\n",
                            "5\rhello\r\n",
-                           "5\r\nhello",
                            "5\r\nhello\n0\r\n\r\n",
                            "5\r\nhello\r0\r\n\r\n",
                            "5\r\nhelloX\r\n",
@@ -393,7 +392,6 @@ TEST(RequestDecoder, RefusesBadChunking) {
                            "000000005\r\nhello\r\n",
                            "123456789\r\n",
                            "ffffffffffffffff\r\n",
-                           "5\0\r\nhello\r\n",
                            "0\r\nX: y\r\n\r\n",
                            "0\r\nContent-Length: 5\r\n\r\n",
                            "0\r\n\n",
@@ -402,11 +400,9 @@ TEST(RequestDecoder, RefusesBadChunking) {
                            "0;a\r\n\r\n",
                            "0\r\n \r\n",
                            "5\r\nhello\r\n0 \r\n\r\n"}) {
-    const std::string_view text = body;
-    // A body that only lacks its end is no refusal; all others are.
-    cases.push_back({chunked(text), text == "5\r\nhello" ? 0 : 400});
+    cases.push_back({chunked(body), 400});
   }
-  cases.pop_back();
+  cases.push_back({chunked("5\0\r\nhello\r\n"s), 400});
   cases.push_back({chunked("100001\r\n"), 413});
   cases.push_back({chunked("fffff\r\n" + std::string(0xfffff, 'x') + "\r\n2\r\n"), 413});
   for (const auto& [bytes, status] : cases) {
