@@ -1,0 +1,140 @@
+#pragma once
+// The configuration: one YAML file, read once into plain values. Whatever is wrong with it is
+// reported at once, each with file:line:column and a hint; nothing listens before it is right.
+// docs/reference/configuration.md describes every key.
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/document.h"
+#include "base/log.h"
+#include "identity/claims.h"
+
+namespace sallyport::app {
+
+struct TlsFiles {
+  std::filesystem::path certificate;  // PEM, the whole chain
+  std::filesystem::path key;
+};
+
+struct ListenerConfig {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::optional<TlsFiles> tls;
+  std::string public_url;  // admin: how clients reach it; empty: from address and port
+};
+
+struct LedgerConfig {
+  bool reads_durable = true;  // false: a read is released when its record is in the kernel
+  std::size_t segment_bytes = std::size_t{64} << 20;
+};
+
+/// A password or secret, and how it was given (for warnings, never the value).
+struct Secret {
+  std::string value;
+  enum class Source : std::uint8_t { environment, file, inline_text } source = Source::environment;
+};
+
+enum class UpstreamTls : std::uint8_t { disable, require, verify_ca, verify_full };
+
+struct ConnectionConfig {
+  std::string name;
+  std::string protocol = "postgres";
+  std::string host;
+  std::uint16_t port = 5432;
+  std::vector<std::string> databases;  // the first is the default
+  UpstreamTls tls = UpstreamTls::verify_full;
+  std::filesystem::path ca;  // empty: the system's
+  std::string user;
+  Secret password;
+  std::string env;
+  std::map<std::string, std::string> tags;
+  std::vector<std::string> resource_groups;
+  /// "schema.table.column" with * for any part -> "pii.email"; in the order of the file.
+  std::vector<std::pair<std::string, std::string>> classification;
+  std::uint32_t connect_timeout_s = 10;
+  std::uint32_t statement_timeout_s = 0;  // 0: the server's own
+  std::uint32_t lock_timeout_s = 0;
+  std::uint32_t idle_in_transaction_timeout_s = 0;
+};
+
+struct BuiltinUser {
+  std::string name;
+  std::string display_name;
+  std::string email;
+  std::vector<std::string> groups;
+  std::string password_hash;  // argon2id in its usual form; empty if `password` is given
+  Secret password;
+};
+
+struct BuiltinAgent {
+  std::string client_id;
+  std::string display_name;
+  std::string owner;
+  std::vector<std::string> groups;
+  Secret secret;
+};
+
+struct BuiltinClient {
+  std::string client_id;
+  std::vector<std::string> redirect_uris;
+};
+
+struct BuiltinIssuer {
+  std::vector<BuiltinUser> users;
+  std::vector<BuiltinAgent> agents;
+  std::vector<BuiltinClient> clients;
+  std::uint32_t token_ttl_s = 3600;
+};
+
+struct LimitsConfig {
+  std::uint32_t sessions_max = 10'000;
+  std::uint32_t message_bytes_max = std::uint32_t{16} << 20;
+  std::uint32_t authentication_s_max = 30;
+  std::uint32_t ticket_ttl_s = 900;
+};
+
+struct Config {
+  std::filesystem::path file;
+  std::filesystem::path data;
+  std::string tenant = "default";
+  log::Level log_level = log::Level::info;
+  log::Format log_format = log::Format::text;
+  std::uint32_t workers = 0;  // 0: one per core
+  std::uint32_t shutdown_grace_s = 30;
+  std::optional<ListenerConfig> postgres;
+  std::optional<ListenerConfig> admin;
+  LedgerConfig ledger;
+  std::vector<identity::IssuerOptions> issuers;
+  std::optional<BuiltinIssuer> builtin_issuer;
+  std::vector<ConnectionConfig> connections;
+  std::filesystem::path policies;
+  LimitsConfig limits;
+  std::vector<Problem> warnings;
+
+  const ConnectionConfig* connection(std::string_view name) const;
+};
+
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+/// The process's own.
+std::optional<std::string> process_environment(const std::string& name);
+
+using ConfigResult = std::expected<Config, std::vector<Problem>>;
+
+ConfigResult load_config(const std::filesystem::path& file,
+                         const Environment& environment = process_environment);
+
+/// From a tree that was read before; the problems found then are reported with the others.
+ConfigResult read_config(const Value& document, std::vector<Problem> problems,
+                         const Environment& environment = process_environment);
+
+/// One problem a line, for people.
+std::string to_string(const std::vector<Problem>& problems);
+
+}  // namespace sallyport::app

@@ -1,0 +1,143 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/config_parts.h"
+
+namespace sallyport::app {
+namespace {
+
+void read_upstream_tls(Reading& reading, const Value& value, ConnectionConfig& connection,
+                       const std::string& name) {
+  Fields fields(value, name + ".tls", reading.problems);
+  const std::string mode =
+      fields.choice_or("mode", "verify-full", {"verify-full", "verify-ca", "require", "disable"});
+  connection.tls = mode == "disable"     ? UpstreamTls::disable
+                   : mode == "require"   ? UpstreamTls::require
+                   : mode == "verify-ca" ? UpstreamTls::verify_ca
+                                         : UpstreamTls::verify_full;
+  connection.ca = fields.file("ca");
+  if (connection.tls <= UpstreamTls::require && !connection.ca.empty()) {
+    fields.problem("ca", fmt::format("{}.tls.ca has no effect with mode {}", name, mode),
+                   "use mode verify-full");
+  }
+  if (connection.tls <= UpstreamTls::require) {
+    reading.warnings.push_back({value.place, fmt::format("{}.tls: mode {}", name, mode),
+                                "the target's identity is not checked; use verify-full"});
+  }
+  fields.finish();
+}
+
+void read_credential(Reading& reading, Fields& connection_fields, ConnectionConfig& connection,
+                     const std::string& name) {
+  const Value* value = connection_fields.require(
+      "credential", "credential: {user: sallyport, password: env:SHOP_PASSWORD}");
+  if (!value) return;
+  Fields fields(*value, name + ".credential", reading.problems);
+  connection.user = fields.required_text("user", "user: sallyport");
+  connection.password = read_secret(reading, fields, "password", "password: env:SHOP_PASSWORD");
+  fields.finish();
+}
+
+/// "[schema.]table.column", each part a name or '*'.
+bool is_column_pattern(std::string_view pattern) {
+  std::size_t parts = 0;
+  while (true) {
+    const std::size_t dot = pattern.find('.');
+    if (dot == 0 || pattern.empty()) return false;
+    ++parts;
+    if (dot == std::string_view::npos) break;
+    pattern.remove_prefix(dot + 1);
+  }
+  return parts == 3;
+}
+
+void read_classification(Reading& reading, Fields& connection_fields,
+                         ConnectionConfig& connection) {
+  const Value* value = connection_fields.map("classification");
+  if (!value) return;
+  for (const Entry& entry : value->entries) {
+    const auto label =
+        scalar_text(*entry.value, "the classification of " + entry.key, reading.problems);
+    if (!is_column_pattern(entry.key)) {
+      reading.problems.push_back(
+          {entry.place, fmt::format("'{}' is no pattern of columns", entry.key),
+           "schema.table.column, with * for any, as in public.customers.email"});
+    } else if (label && !is_name(*label)) {
+      reading.problems.push_back({entry.value->place,
+                                  fmt::format("'{}' is no name of a classification", *label),
+                                  "names with dots, as in pii.email"});
+    } else if (label) {
+      connection.classification.emplace_back(entry.key, *label);
+    }
+  }
+}
+
+std::vector<std::string> read_databases(Fields& fields, const std::string& name) {
+  std::vector<std::string> databases = fields.texts("databases");
+  if (const auto one = fields.text("database")) {
+    if (!databases.empty()) {
+      fields.problem("database", fmt::format("{} has both database and databases", name),
+                     "list all of them under databases; the first is the default");
+    }
+    databases.insert(databases.begin(), *one);
+  }
+  if (databases.empty() && !fields.has("database") && !fields.has("databases")) {
+    fields.problem_here(fmt::format("{}.database is missing", name), "for example  database: shop");
+  }
+  return databases;
+}
+
+void read_tags(Reading& reading, Fields& fields, ConnectionConfig& connection) {
+  const Value* tags = fields.map("tags");
+  if (!tags) return;
+  for (const Entry& tag : tags->entries) {
+    if (auto value = scalar_text(*tag.value, "the tag " + tag.key, reading.problems)) {
+      connection.tags[tag.key] = std::move(*value);
+    }
+  }
+}
+
+ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
+  const std::string name = "connections." + entry.key;
+  Fields fields(*entry.value, name, reading.problems);
+  ConnectionConfig connection;
+  connection.name = entry.key;
+  connection.protocol = fields.choice_or("protocol", "postgres", {"postgres"});
+  connection.host = fields.required_text("host", "host: db.internal");
+  const auto seconds = [&](const char* key, std::uint32_t fallback, std::uint32_t min) {
+    return static_cast<std::uint32_t>(fields.number_or(key, fallback, min, 86400));
+  };
+  connection.port = static_cast<std::uint16_t>(fields.number_or("port", 5432, 1, 65535));
+  connection.databases = read_databases(fields, name);
+  if (const Value* tls = fields.get("tls")) read_upstream_tls(reading, *tls, connection, name);
+  read_credential(reading, fields, connection, name);
+  connection.env = fields.text_or("env", "");
+  read_tags(reading, fields, connection);
+  connection.resource_groups = fields.texts("resource_groups");
+  read_classification(reading, fields, connection);
+  connection.connect_timeout_s = seconds("connect_timeout_s", 10, 1);
+  connection.statement_timeout_s = seconds("statement_timeout_s", 0, 0);
+  connection.lock_timeout_s = seconds("lock_timeout_s", 0, 0);
+  connection.idle_in_transaction_timeout_s = seconds("idle_in_transaction_timeout_s", 0, 0);
+  fields.finish();
+  return connection;
+}
+
+}  // namespace
+
+void read_connections(Reading& reading, Fields& top, Config& config) {
+  top.require("connections", "connections: {shop: {host: db.internal, ...}}");
+  const Value* value = top.map("connections");
+  if (!value) return;
+  for (const Entry& entry : value->entries) {
+    if (!is_name(entry.key)) {
+      reading.problems.push_back({entry.place,
+                                  fmt::format("'{}' cannot be the name of a connection", entry.key),
+                                  "letters, digits, '-', '_' and '.', at most 63"});
+    }
+    config.connections.push_back(read_connection(reading, entry));
+  }
+}
+
+}  // namespace sallyport::app
