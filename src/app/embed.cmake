@@ -1,0 +1,15 @@
+# Writes OUTPUT, a .cc with the files of INPUTS (a list of absolute paths) as texts: for each
+# FOLDER/NAME an entry {"NAME", text} in sallyport::app::TABLE.
+set(text "#include \"app/embedded.h\"\n\nnamespace sallyport::app {\n\n")
+string(APPEND text "const std::vector<EmbeddedFile>& ${TABLE}() {\n")
+string(APPEND text "  static const std::vector<EmbeddedFile> files{\n")
+foreach(input IN LISTS INPUTS)
+  get_filename_component(name ${input} NAME)
+  file(READ ${input} content)
+  if(content MATCHES "\\)EMBED\"")
+    message(FATAL_ERROR "${input} holds the delimiter of raw strings")
+  endif()
+  string(APPEND text "    {\"${name}\", R\"EMBED(${content})EMBED\"},\n")
+endforeach()
+string(APPEND text "  };\n  return files;\n}\n\n}  // namespace sallyport::app\n")
+file(WRITE ${OUTPUT} "${text}")
