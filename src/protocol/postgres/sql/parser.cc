@@ -12,6 +12,8 @@ namespace {
 
 /// simdjson reads this far beyond the end.
 constexpr std::size_t kPaddingBytes = 64;
+/// Whatever a shorter text says, it is parsed within some 50 ms.
+constexpr std::size_t kTimedBytesMin = 8 << 10;
 
 struct FreeSandbox {
   void operator()(::Sandbox* sandbox) const { sandbox_free(sandbox); }
@@ -28,7 +30,11 @@ struct Parser::Sandbox {
 
   bool start() {
     running.reset();
-    running.reset(sandbox_make(limits.memory_bytes_max, limits.stack_bytes_max));
+    const SandboxLimits own{.memory_bytes_max = limits.memory_bytes_max,
+                            .stack_bytes_max = limits.stack_bytes_max,
+                            .cpu_ms_max = limits.cpu_ms_max,
+                            .timed_bytes_min = kTimedBytesMin};
+    running.reset(sandbox_make(&own));
     return running != nullptr;
   }
 

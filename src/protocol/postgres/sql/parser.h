@@ -25,6 +25,8 @@ struct ParserLimits {
   /// Native stack the sandbox may use below its caller's frame. A thread that parses needs this
   /// much and 256 KiB to spare.
   std::size_t stack_bytes_max = std::size_t{2} << 20;
+  /// CPU time of one call. PostgreSQL's scanner is quadratic in unterminated nested comments.
+  unsigned cpu_ms_max = 1000;
 };
 
 /// A tree, or PostgreSQL's own complaint about the text.

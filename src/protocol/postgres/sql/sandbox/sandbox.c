@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "pgq.h"
 
@@ -33,7 +35,7 @@ struct Sandbox {
   Z_pgq_instance_t module;
   struct Z_a_instance_t host;
   sigjmp_buf trapped;
-  size_t stack_bytes_max;
+  SandboxLimits limits;
   uint32_t pages_max;
   uint32_t text;   /* addresses inside the sandbox, 0: none */
   uint32_t result;
@@ -44,9 +46,13 @@ static __thread Sandbox* running;
 
 /* ---- traps ---- */
 
-static const char* trap_text(wasm_rt_trap_t trap) {
+/* Ours, besides those of WebAssembly. */
+enum { TRAP_TIME = 100 };
+
+static const char* trap_text(int trap) {
   switch (trap) {
     case WASM_RT_TRAP_EXHAUSTION: return "nested too deeply";
+    case TRAP_TIME: return "it takes too long";
     case WASM_RT_TRAP_UNCAUGHT_EXCEPTION: return "out of memory or aborted";
     default: return "the parser failed";
   }
@@ -78,6 +84,30 @@ static void on_fault(int signal, siginfo_t* info, void* context) {
     struct sigaction plain = {.sa_handler = SIG_DFL};
     sigaction(SIGSEGV, &plain, NULL);
   }
+}
+
+/* Everything the parser was doing lies in the sandbox, which is thrown away: leaving from inside a
+ * signal loses nothing. */
+static void on_timeout(int signal) {
+  (void)signal;
+  if (running) siglongjmp(running->trapped, TRAP_TIME);
+}
+
+static bool start_timer(const Sandbox* sandbox, timer_t* timer) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGVTALRM};
+  event._sigev_un._tid = gettid();
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, timer) != 0) return false;
+  const unsigned ms = sandbox->limits.cpu_ms_max;
+  struct itimerspec when = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}};
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGVTALRM);
+  if (pthread_sigmask(SIG_UNBLOCK, &wanted, NULL) == 0 &&
+      timer_settime(*timer, 0, &when, NULL) == 0) {
+    return true;
+  }
+  timer_delete(*timer);
+  return false;
 }
 
 /* ---- what the generated code asks of its runtime ---- */
@@ -323,12 +353,15 @@ static void sandbox_once(void) {
                              .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
   sigemptyset(&action.sa_mask);
   if (sigaction(SIGSEGV, &action, &previous_action) != 0) abort();
+  struct sigaction timeout = {.sa_handler = on_timeout, .sa_flags = SA_NODEFER | SA_RESTART};
+  sigemptyset(&timeout.sa_mask);
+  if (sigaction(SIGVTALRM, &timeout, NULL) != 0) abort();
 }
 
 static void enter(Sandbox* sandbox) {
   running = sandbox;
   sandbox->host.innermost = NULL;
-  sandbox_stack_floor = (char*)__builtin_frame_address(0) - sandbox->stack_bytes_max;
+  sandbox_stack_floor = (char*)__builtin_frame_address(0) - sandbox->limits.stack_bytes_max;
 }
 
 static void leave(void) { running = NULL; }
@@ -342,13 +375,13 @@ static bool make_hole(Sandbox* sandbox) {
   return mprotect(sandbox->module.w2c_z.data + hole, HOLE_BYTES, PROT_NONE) == 0;
 }
 
-Sandbox* sandbox_make(size_t memory_bytes_max, size_t stack_bytes_max) {
+Sandbox* sandbox_make(const SandboxLimits* limits) {
   pthread_once(&once, sandbox_once);
   Sandbox* sandbox = calloc(1, sizeof(Sandbox));
   if (!sandbox) return NULL;
   sandbox->host.module = &sandbox->module;
-  sandbox->stack_bytes_max = stack_bytes_max;
-  const size_t pages = memory_bytes_max / WASM_PAGE;
+  sandbox->limits = *limits;
+  const size_t pages = limits->memory_bytes_max / WASM_PAGE;
   sandbox->pages_max = pages < 32768 ? (uint32_t)pages : 32768;
   enter(sandbox);
   bool good = false;
@@ -369,29 +402,39 @@ void sandbox_free(Sandbox* sandbox) {
   free(sandbox);
 }
 
-SandboxResult sandbox_parse(Sandbox* sandbox, const char* sql, size_t length) {
-  SandboxResult result = {.outcome = SANDBOX_TRAPPED, .text = trap_text(WASM_RT_TRAP_OOB)};
-  if (length >= UINT32_MAX - 1) return result;
+static SandboxResult trapped(int trap) {
+  const char* text = trap_text(trap);
+  return (SandboxResult){.outcome = SANDBOX_TRAPPED, .text = text, .length = strlen(text)};
+}
+
+static SandboxResult parse(Sandbox* sandbox, const char* sql, size_t length) {
   enter(sandbox);
   const int trap = sigsetjmp(sandbox->trapped, 0);
-  if (trap == 0) {
-    sandbox->text = Z_pgqZ_C(&sandbox->module, (u32)length + 1);
-    const wasm_rt_memory_t* memory = &sandbox->module.w2c_z;
-    if (!sandbox->text) {
-      wasm_rt_trap(WASM_RT_TRAP_UNCAUGHT_EXCEPTION);
-    }
-    if ((size_t)sandbox->text + length + 1 > memory->size) wasm_rt_trap(WASM_RT_TRAP_OOB);
-    memcpy(memory->data + sandbox->text, sql, length);
-    memory->data[sandbox->text + length] = 0;
-    sandbox->result = Z_pgqZ_F(&sandbox->module, sandbox->text);
-    if (!read_result(sandbox, &result)) wasm_rt_trap(WASM_RT_TRAP_UNCAUGHT_EXCEPTION);
+  if (trap != 0) {
     leave();
-    return result;
+    return trapped(trap);
   }
+  const wasm_rt_memory_t* memory = &sandbox->module.w2c_z;
+  sandbox->text = Z_pgqZ_C(&sandbox->module, (u32)length + 1);
+  if (!sandbox->text) wasm_rt_trap(WASM_RT_TRAP_UNCAUGHT_EXCEPTION);
+  if ((size_t)sandbox->text + length + 1 > memory->size) wasm_rt_trap(WASM_RT_TRAP_OOB);
+  memcpy(memory->data + sandbox->text, sql, length);
+  memory->data[sandbox->text + length] = 0;
+  sandbox->result = Z_pgqZ_F(&sandbox->module, sandbox->text);
+  SandboxResult result = {0};
+  if (!read_result(sandbox, &result)) wasm_rt_trap(WASM_RT_TRAP_UNCAUGHT_EXCEPTION);
   leave();
-  return (SandboxResult){.outcome = SANDBOX_TRAPPED,
-                         .text = trap_text((wasm_rt_trap_t)trap),
-                         .length = strlen(trap_text((wasm_rt_trap_t)trap))};
+  return result;
+}
+
+SandboxResult sandbox_parse(Sandbox* sandbox, const char* sql, size_t length) {
+  if (length >= UINT32_MAX - 1) return trapped(WASM_RT_TRAP_OOB);
+  if (length < sandbox->limits.timed_bytes_min) return parse(sandbox, sql, length);
+  timer_t timer;
+  if (!start_timer(sandbox, &timer)) return trapped(TRAP_TIME);
+  const SandboxResult result = parse(sandbox, sql, length);
+  timer_delete(timer);
+  return result;
 }
 
 int sandbox_release(Sandbox* sandbox) {

@@ -24,8 +24,17 @@ typedef struct {
   uint32_t position;
 } SandboxResult;
 
+typedef struct {
+  size_t memory_bytes_max;
+  size_t stack_bytes_max;
+  /* A text longer than timed_bytes_min may take this much of the thread's CPU time. Shorter ones
+   * cannot take long, and are spared the timer. The signal is SIGVTALRM. */
+  unsigned cpu_ms_max;
+  size_t timed_bytes_min;
+} SandboxLimits;
+
 /* NULL when the address space or memory cannot be had. */
-Sandbox* sandbox_make(size_t memory_bytes_max, size_t stack_bytes_max);
+Sandbox* sandbox_make(const SandboxLimits* limits);
 void sandbox_free(Sandbox* sandbox);
 /* `sql` has no NUL byte. */
 SandboxResult sandbox_parse(Sandbox* sandbox, const char* sql, size_t length);
