@@ -1,0 +1,75 @@
+#pragma once
+// A policy set and the question put to it, with Cedar's own answer: any satisfied forbid denies,
+// else any satisfied permit allows, else deny. A policy whose evaluation fails is skipped and
+// reported; who wants failures to deny looks at `errors`.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "cedar/entities.h"
+#include "cedar/evaluate.h"
+#include "cedar/parser.h"
+#include "cedar/program.h"
+
+namespace sallyport::cedar {
+
+struct EvaluationError {
+  const Policy* policy = nullptr;
+  std::string message;
+};
+
+/// Valid as long as the PolicySet that gave it.
+struct Answer {
+  bool allowed = false;
+  /// Allowed: the satisfied permits. Denied: the satisfied forbids. In the order of the set.
+  std::vector<const Policy*> reasons;
+  std::vector<EvaluationError> errors;
+};
+
+/// A text and the name it is known by in messages.
+struct PolicyText {
+  std::string file;
+  std::string text;
+};
+
+/// Immutable: any number of threads may ask at once.
+class PolicySet {
+ public:
+  /// Fails on the first error, with its file:line:column.
+  static Result<PolicySet> parse(std::string_view file, std::string_view text,
+                                 Ids ids = Ids::by_position);
+  /// One set of several texts; ids are unique over all of them.
+  static Result<PolicySet> parse(const std::vector<PolicyText>& texts,
+                                 Ids ids = Ids::from_annotation);
+
+  Answer authorize(const Request& request, const Entities& entities) const;
+
+  const std::vector<Policy>& policies() const { return policies_; }
+  const Policy* find(std::string_view id) const;
+  const Program& program() const { return program_; }
+
+ private:
+  /// Policies by one action their head names.
+  struct ByAction {
+    std::uint64_t hash = 0;
+    std::uint32_t policy = 0;
+  };
+  void index();
+  void add_candidates(std::uint64_t action_hash, std::vector<std::uint32_t>& candidates) const;
+  void evaluate(std::uint32_t index, const Request& request, const Entities& entities,
+                Arena& arena, Answer& answer, bool& forbidden) const;
+
+  Program program_;
+  std::vector<Policy> policies_;
+  std::vector<std::uint32_t> any_action_;
+  std::vector<ByAction> by_action_;  // sorted by hash
+};
+
+/// Whether the head of `policy` (everything but its conditions) covers the request.
+bool covers(const Policy& policy, const Request& request, const Entities& entities);
+
+}  // namespace sallyport::cedar
