@@ -193,6 +193,8 @@ Result<void> add_entity(EntityBuilder& builder, dom::element json, const Schema*
   }
   auto uid = reader.uid(uid_json);
   if (!uid) return fail(uid);
+  // Of the actions the schema has the last word.
+  if (schema != nullptr && schema->action((*uid)->type, (*uid)->id) != nullptr) return ok();
   const EntityType* const type = schema != nullptr ? schema->entity((*uid)->type) : nullptr;
 
   std::vector<const EntityUid*> parents;
