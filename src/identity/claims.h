@@ -43,10 +43,12 @@ struct IssuerOptions {
   std::vector<AgentOptions> agents;
   std::string ca_file;       // for discovery and keys; empty: the system's
   std::string jwks;          // keys given here instead of fetched (the built-in issuer, tests)
-  std::string openid_configuration_url;  // empty: from `url`
 
   const AgentOptions* agent(std::string_view client_id) const;
 };
+
+/// The refusal for a kind, with the texts the client gets; `detail` is for the log.
+CredentialError refusal(CredentialError::Kind kind, std::string detail);
 
 /// All issuers of a tenant. The first is the primary one: its users' ids are the bare claim ("alice"),
 /// all others' are "<name>|<claim>".

@@ -3,14 +3,9 @@
 // than the issuer's last word allows.
 
 #include <chrono>
-#include <coroutine>
-#include <functional>
-#include <map>
+#include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -30,6 +25,7 @@ class KeyCache {
   static constexpr std::chrono::seconds kAgeMax{24 * 3600};
   static constexpr std::chrono::seconds kStaleMax{24 * 3600};
   static constexpr std::size_t kUnknownKidsMax = 1024;
+  static constexpr std::size_t kWaitersMax = 10'000;
 
   struct Metrics {
     std::uint64_t fetches = 0;
@@ -41,6 +37,8 @@ class KeyCache {
   /// The references must outlive the cache.
   KeyCache(const IssuerOptions& issuer, const Clock& clock, Fetcher& fetcher);
   ~KeyCache();
+  KeyCache(const KeyCache&) = delete;
+  KeyCache& operator=(const KeyCache&) = delete;
 
   /// A null key is one the issuer does not have. Fails with unavailable if there is no set to look in.
   net::Task<Result<std::shared_ptr<const PublicKey>>> find(std::string kid, Algorithm algorithm);
@@ -49,7 +47,6 @@ class KeyCache {
 
  private:
   struct State;
-  class Wait;
   std::shared_ptr<State> state_;
 };
 

@@ -36,6 +36,8 @@ class Database {
  private:
   struct State;
   explicit Database(std::unique_ptr<State> state);
+  Result<void> migrate();
+
   std::unique_ptr<State> state_;
 };
 

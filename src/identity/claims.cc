@@ -1,0 +1,378 @@
+#include "identity/claims.h"
+
+#include <algorithm>
+#include <ranges>
+
+#include "http/text.h"
+#include "identity/json.h"
+
+namespace sallyport::identity {
+namespace {
+
+using Kind = CredentialError::Kind;
+
+constexpr std::size_t kNameBytesMax = 256;
+// Sessions end long before; a later `exp` must not overflow what counts microseconds.
+constexpr std::chrono::hours kLifetimeMax{24 * 366};
+
+std::unexpected<CredentialError> refuse(Kind kind, std::string detail) {
+  return std::unexpected(refusal(kind, std::move(detail)));
+}
+
+/// A claim by its name, or by a path with dots ("realm_access.roles").
+const Json* claim(const Json& claims, std::string_view path) {
+  if (const Json* exact = claims.member(path)) return exact;
+  const auto dot = path.find('.');
+  if (dot == std::string_view::npos) return nullptr;
+  const Json* inner = claims.member(path.substr(0, dot));
+  return inner == nullptr ? nullptr : claim(*inner, path.substr(dot + 1));
+}
+
+/// Good to be an id or a group: short UTF-8 (JSON saw to that) without control characters.
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= kNameBytesMax && std::ranges::none_of(text, [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+}
+
+std::string display(const Json& claims, std::string_view name) {
+  const Json* value = claim(claims, name);
+  const auto text = value == nullptr ? std::nullopt : value->string();
+  return text && is_name(*text) ? std::string(*text) : "";
+}
+
+std::string ago(std::chrono::seconds passed) {
+  const auto count = passed.count();
+  const auto say = [](std::int64_t number, std::string_view unit) {
+    return std::to_string(number) + " " + std::string(unit) + (number == 1 ? "" : "s") + " ago";
+  };
+  if (count < 120) return say(count, "second");
+  if (count < 120 * 60) return say(count / 60, "minute");
+  if (count < 48 * 3600) return say(count / 3600, "hour");
+  return say(count / 86400, "day");
+}
+
+struct Times {
+  std::chrono::seconds expires{};
+  std::optional<std::chrono::seconds> authenticated;
+};
+
+CredentialResult<std::optional<std::chrono::seconds>> time_claim(const Json& claims,
+                                                                 std::string_view name) {
+  const Json* value = claims.member(name);
+  if (value == nullptr) return std::nullopt;
+  const auto number = value->integer();
+  if (!number || *number < 0) {
+    return refuse(Kind::claims, std::string(name) + " is not a whole number of seconds");
+  }
+  return std::chrono::seconds(*number);
+}
+
+CredentialResult<Times> check_times(const Json& claims, bool iat_required, WallTime wall) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(wall.time_since_epoch());
+  auto expires = time_claim(claims, "exp");
+  auto issued = time_claim(claims, "iat");
+  auto not_before = time_claim(claims, "nbf");
+  auto authenticated = time_claim(claims, "auth_time");
+  for (auto* one : {&expires, &issued, &not_before, &authenticated}) {
+    if (!*one) return std::unexpected(one->error());
+  }
+  if (!*expires) return refuse(Kind::claims, "no exp");
+  if (!*issued && iat_required) return refuse(Kind::claims, "no iat");
+  if (now - kSkew >= **expires) {
+    auto error = refusal(Kind::expired, "exp is past");
+    error.message = "the token expired " + ago(now - **expires);
+    return std::unexpected(std::move(error));
+  }
+  for (const auto& start : {*issued, *not_before}) {
+    if (start && *start > now + kSkew) return refuse(Kind::not_yet_valid, "iat or nbf is to come");
+  }
+  if (*authenticated && **authenticated > now + kSkew) {
+    return refuse(Kind::claims, "auth_time is to come");
+  }
+  return Times{.expires = **expires, .authenticated = *authenticated};
+}
+
+CredentialResult<void> check_audience(const Json& claims, const IssuerOptions& issuer) {
+  const Json* audience = claims.member("aud");
+  const auto all = audience == nullptr ? std::nullopt : audience->strings();
+  if (!all) return refuse(Kind::claims, "no aud");
+  if (std::ranges::find(*all, issuer.audience) == all->end()) {
+    auto error = refusal(Kind::wrong_audience, "aud does not name us");
+    error.hint = "ask its issuer for a token whose audience is " + issuer.audience;
+    return std::unexpected(std::move(error));
+  }
+  return {};
+}
+
+CredentialResult<void> check_type(const Jws& jws, const Json& claims, const IssuerOptions& issuer) {
+  std::string wanted;
+  for (const char c : issuer.access_token_typ) wanted.push_back(http::to_lower(c));
+  if (jws.typ != wanted) return refuse(Kind::wrong_type, "typ is '" + jws.typ + "'");
+  if (wanted != "at+jwt") {
+    // Where typ tells nothing, what only ID and logout tokens carry does.
+    if (claims.has("nonce") || claims.has("at_hash") || claims.has("events")) {
+      return refuse(Kind::wrong_type, "looks like an ID token");
+    }
+    return {};
+  }
+  for (const std::string_view name : {"client_id", "jti"}) {  // RFC 9068 section 2.2
+    if (!claims.text(name)) return refuse(Kind::claims, "no " + std::string(name));
+  }
+  return {};
+}
+
+/// True if the token is bound to a key and the connection proves that one.
+CredentialResult<bool> check_binding(const Json& claims, const Presentation& presentation) {
+  const Json* confirmation = claims.member("cnf");
+  if (confirmation == nullptr) return false;
+  const auto thumbprint = confirmation->text("x5t#S256");
+  const auto* members = confirmation->object();
+  if (!thumbprint || members == nullptr || members->size() != 1) {
+    return refuse(Kind::unbound, "bound by a method that is not supported");
+  }
+  if (!presentation.client_certificate_sha256 ||
+      to_base64url(*presentation.client_certificate_sha256) != *thumbprint) {
+    return refuse(Kind::unbound, "client certificate is missing or another one");
+  }
+  return true;
+}
+
+CredentialResult<std::vector<std::string>> groups_of(const Json& claims,
+                                                     const IssuerOptions& issuer) {
+  const Json* value = claim(claims, issuer.groups_claim);
+  if (value == nullptr) return std::vector<std::string>{};
+  auto groups = value->strings();
+  if (!groups || groups->size() > kGroupsMax || !std::ranges::all_of(*groups, is_name)) {
+    return refuse(Kind::claims, "groups are not a list of names, or too many");
+  }
+  return *groups;
+}
+
+std::vector<std::string> scopes_of(const Json& claims) {
+  std::vector<std::string> scopes;
+  for (const std::string_view name : {"scope", "scp"}) {
+    const Json* value = claims.member(name);
+    const auto parts = value == nullptr ? std::nullopt : value->strings();
+    for (const auto& part : parts.value_or(std::vector<std::string>{})) {
+      for (std::size_t at = 0; at < part.size();) {
+        const auto space = std::min(part.find(' ', at), part.size());
+        if (space > at) scopes.push_back(part.substr(at, space - at));
+        at = space + 1;
+      }
+    }
+  }
+  return scopes;
+}
+
+CredentialResult<Identity> agent_identity(const AgentOptions& agent, const IssuerOptions& issuer,
+                                          const Issuers& issuers) {
+  auto id = agent.id.empty() ? issuers.id_of(issuer, agent.client_id) : Result<std::string>(agent.id);
+  if (!id) return refuse(Kind::claims, id.error().detail);
+  return Identity{.kind = IdentityKind::agent,
+                  .id = *id,
+                  .issuer = issuer.url,
+                  .subject = agent.client_id,
+                  .display_name = agent.display_name,
+                  .groups = agent.groups,
+                  .owner = agent.owner,
+                  .attested = agent.attested};
+}
+
+CredentialResult<Identity> user_identity(const Json& claims, std::string_view subject,
+                                         const IssuerOptions& issuer, const Issuers& issuers) {
+  const Json* value = claim(claims, issuer.id_claim);
+  const auto text = value == nullptr ? std::nullopt : value->string();
+  if (!text) return refuse(Kind::claims, "no " + issuer.id_claim);
+  auto id = issuers.id_of(issuer, *text);
+  if (!id) return refuse(Kind::claims, id.error().detail);
+  auto groups = groups_of(claims, issuer);
+  if (!groups) return std::unexpected(groups.error());
+  return Identity{.id = *id,
+                  .issuer = issuer.url,
+                  .subject = std::string(subject),
+                  .display_name = display(claims, issuer.name_claim),
+                  .email = display(claims, issuer.email_claim),
+                  .groups = std::move(*groups)};
+}
+
+/// The actors of `act`, current one first, as the token nests them.
+CredentialResult<std::vector<Identity>> actors_of(const Json& claims, const IssuerOptions& issuer,
+                                                  const Issuers& issuers) {
+  std::vector<Identity> actors;
+  for (const Json* act = claims.member("act"); act != nullptr; act = act->member("act")) {
+    if (actors.size() == kActorDepthMax) return refuse(Kind::delegation, "act is nested too deep");
+    const auto subject = act->text("sub");
+    if (!subject) return refuse(Kind::delegation, "act without sub");
+    const IssuerOptions* from = &issuer;
+    if (act->has("iss")) {
+      from = issuers.find(act->text("iss").value_or(""));
+      if (from == nullptr) return refuse(Kind::delegation, "act names an unknown issuer");
+    }
+    const AgentOptions* agent = from->agent(*subject);
+    if (agent == nullptr) return refuse(Kind::delegation, "act names an unknown agent");
+    auto identity = agent_identity(*agent, *from, issuers);
+    if (!identity) return std::unexpected(identity.error());
+    actors.push_back(std::move(*identity));
+  }
+  return actors;
+}
+
+/// Whose token it is, and whether the client that got it may present it.
+CredentialResult<void> check_client(const Json& claims, std::string_view subject,
+                                    const IssuerOptions& issuer,
+                                    const std::vector<Identity>& actors) {
+  for (const std::string_view name : {"client_id", "azp"}) {
+    const auto client = claims.text(name);
+    if (!client || issuer.agent(*client) == nullptr || *client == subject) continue;
+    if (actors.empty()) return refuse(Kind::impersonation, "agent with a user's token and no act");
+    if (actors.front().issuer != issuer.url || actors.front().subject != *client) {
+      return refuse(Kind::delegation, "issued to another agent than the one that acts");
+    }
+  }
+  return {};
+}
+
+CredentialResult<Chain> chain_of(const Json& claims, std::string_view subject,
+                                 const IssuerOptions& issuer, const Issuers& issuers) {
+  auto actors = actors_of(claims, issuer, issuers);
+  if (!actors) return std::unexpected(actors.error());
+  auto client = check_client(claims, subject, issuer, *actors);
+  if (!client) return std::unexpected(client.error());
+
+  const AgentOptions* agent = issuer.agent(subject);
+  auto first = agent != nullptr ? agent_identity(*agent, issuer, issuers)
+                                : user_identity(claims, subject, issuer, issuers);
+  if (!first) return std::unexpected(first.error());
+  Chain chain;
+  chain.identities.push_back(std::move(*first));
+  for (auto& actor : *actors | std::views::reverse) {
+    const auto same = [&](const Identity& other) {
+      return other.kind == actor.kind && other.id == actor.id;
+    };
+    if (std::ranges::any_of(chain.identities, same)) {
+      return refuse(Kind::delegation, "someone stands twice in the chain");
+    }
+    chain.identities.push_back(std::move(actor));
+  }
+  return chain;
+}
+
+struct Texts {
+  std::string_view message;
+  std::string_view hint;
+};
+
+constexpr std::string_view kLogin = "run `sallyport login`";
+
+Texts texts_of(Kind kind) {
+  switch (kind) {
+    case Kind::malformed:
+      return {"this is not a token", "give a token from `sallyport login`, whole and unchanged"};
+    case Kind::unknown_issuer:
+      return {"the token comes from an issuer that is not trusted here", kLogin};
+    case Kind::algorithm:
+      return {"the token is signed in a way that is not accepted here", kLogin};
+    case Kind::unknown_key:
+    case Kind::signature:  // which of the two is nobody's business
+      return {"the token cannot be verified", kLogin};
+    case Kind::expired:
+      return {"the token expired", kLogin};
+    case Kind::not_yet_valid:
+      return {"the token is not valid yet", "check the clock of the machine that issued it"};
+    case Kind::wrong_audience:
+      return {"the token is meant for another service", kLogin};
+    case Kind::wrong_type:
+      return {"this is not an access token", "present the access token, not the ID token"};
+    case Kind::claims:
+      return {"the token lacks what this gateway needs to know",
+              "ask whoever runs the gateway; its log says what is missing"};
+    case Kind::impersonation:
+      return {"an agent may not use a user's own token",
+              "exchange it: POST /oauth2/token with grant_type="
+              "urn:ietf:params:oauth:grant-type:token-exchange, the user's token as subject_token "
+              "and the agent's own as actor_token (RFC 8693)"};
+    case Kind::delegation:
+      return {"someone in the token's chain of actors is not accepted here",
+              "ask whoever runs the gateway to register the agent"};
+    case Kind::unbound:
+      return {"the token is bound to a key that this connection does not prove",
+              "connect with the client certificate it was issued to"};
+    case Kind::unavailable:
+      return {"the token cannot be checked right now", "try again in a minute"};
+  }
+  return {"the token is refused", ""};
+}
+
+}  // namespace
+
+CredentialError refusal(CredentialError::Kind kind, std::string detail) {
+  const Texts texts = texts_of(kind);
+  return {.kind = kind,
+          .detail = std::move(detail),
+          .message = std::string(texts.message),
+          .hint = std::string(texts.hint)};
+}
+
+const AgentOptions* IssuerOptions::agent(std::string_view client_id) const {
+  const auto found = std::ranges::find(agents, client_id, &AgentOptions::client_id);
+  return found == agents.end() ? nullptr : &*found;
+}
+
+const IssuerOptions* Issuers::find(std::string_view url) const {
+  const auto found = std::ranges::find(all, url, &IssuerOptions::url);
+  return found == all.end() ? nullptr : &*found;
+}
+
+Result<std::string> Issuers::id_of(const IssuerOptions& issuer, std::string_view value) const {
+  if (!is_name(value)) return fail(Errc::invalid, "id is empty, too long or has control characters");
+  if (issuer.url != all.front().url) return issuer.name + "|" + std::string(value);
+  for (const auto& other : all) {
+    if (&other != &all.front() && value.starts_with(other.name + "|")) {
+      return fail(Errc::invalid, "id could be taken for one of issuer " + other.name);
+    }
+  }
+  return std::string(value);
+}
+
+Result<std::string> unverified_issuer(const Jws& jws) {
+  auto claims = Json::parse(jws.payload, kTokenBytesMax);
+  if (!claims) return fail(claims, "claims");
+  const auto issuer = claims->text("iss");
+  if (!issuer) return fail(Errc::malformed, "no iss");
+  return std::string(*issuer);
+}
+
+CredentialResult<Credential> credential_from(const Jws& jws, const IssuerOptions& issuer,
+                                             const Issuers& issuers,
+                                             const Presentation& presentation, WallTime now) {
+  auto claims = Json::parse(jws.payload, kTokenBytesMax);
+  if (!claims) return refuse(Kind::malformed, claims.error().detail);
+  if (claims->text("iss") != issuer.url) return refuse(Kind::unknown_issuer, "iss is another's");
+  auto typed = check_type(jws, *claims, issuer);
+  if (!typed) return std::unexpected(typed.error());
+  auto times = check_times(*claims, jws.typ == "at+jwt", now);
+  if (!times) return std::unexpected(times.error());
+  auto audience = check_audience(*claims, issuer);
+  if (!audience) return std::unexpected(audience.error());
+  auto bound = check_binding(*claims, presentation);
+  if (!bound) return std::unexpected(bound.error());
+
+  const auto subject = claims->text("sub");
+  if (!subject || !is_name(*subject)) return refuse(Kind::claims, "no sub");
+  auto chain = chain_of(*claims, *subject, issuer, issuers);
+  if (!chain) return std::unexpected(chain.error());
+
+  const WallTime latest = now + kLifetimeMax;
+  const bool soon = times->expires < std::chrono::ceil<std::chrono::seconds>(
+                                         latest.time_since_epoch());
+  Authentication authentication{.method = "jwt",
+                                .acr = std::string(claims->text("acr").value_or("")),
+                                .sender_bound = *bound,
+                                .scopes = scopes_of(*claims),
+                                .expires_at = soon ? WallTime(times->expires) : latest};
+  if (times->authenticated) authentication.authenticated_at = WallTime(*times->authenticated);
+  return Credential{.chain = std::move(*chain), .authentication = std::move(authentication)};
+}
+
+}  // namespace sallyport::identity

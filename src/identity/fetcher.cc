@@ -1,0 +1,147 @@
+#include "identity/fetcher.h"
+
+#include <curl/curl.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "base/numbers.h"
+#include "http/text.h"
+#include "identity/jwk.h"
+
+namespace sallyport::identity {
+namespace {
+
+constexpr long kTimeoutMs = 10'000;
+constexpr std::size_t kQueueMax = 256;
+
+struct CurlFree {
+  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+};
+using Curl = std::unique_ptr<CURL, CurlFree>;
+
+struct Job {
+  std::string url;
+  std::string ca_file;
+  Fetcher::Done done;
+};
+
+std::size_t take_body(char* data, std::size_t, std::size_t size, void* into) {
+  auto& body = static_cast<Fetched*>(into)->body;
+  if (body.size() + size > kJwksBytesMax) return 0;  // makes the transfer fail
+  body.append(data, size);
+  return size;
+}
+
+std::size_t take_header(char* data, std::size_t, std::size_t size, void* into) {
+  const std::string_view line(data, size);
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos ||
+      !http::equal_ignoring_case(line.substr(0, colon), "cache-control")) {
+    return size;
+  }
+  const auto at = line.find("max-age=");
+  if (at == std::string_view::npos) return size;
+  auto digits = line.substr(at + 8);
+  digits = digits.substr(0, digits.find_first_not_of("0123456789"));
+  if (auto age = parse_number<std::uint32_t>(digits)) {
+    static_cast<Fetched*>(into)->max_age_s = *age;
+  }
+  return size;
+}
+
+Result<Fetched> fetch(const std::string& url, const std::string& ca_file) {
+  if (!is_fetchable(url)) return fail(Errc::invalid, url + " is not an https URL");
+  const Curl curl(curl_easy_init());
+  if (!curl) return fail(Errc::unavailable, "libcurl");
+  Fetched fetched;
+  CURL* handle = curl.get();
+  curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, kTimeoutMs);
+  curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  curl_easy_setopt(handle, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
+  if (!ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, ca_file.c_str());
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &fetched);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &fetched);
+  const CURLcode code = curl_easy_perform(handle);
+  if (code != CURLE_OK) return fail(Errc::unavailable, url + ": " + curl_easy_strerror(code));
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  if (status != 200) {
+    return fail(Errc::unavailable, url + " answers " + std::to_string(status));
+  }
+  return fetched;
+}
+
+}  // namespace
+
+bool is_fetchable(std::string_view url) {
+  const auto is_https = url.starts_with("https://");
+  if (!is_https && !url.starts_with("http://")) return false;
+  auto authority = url.substr(url.find("//") + 2);
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  if (authority.empty() || authority.contains('@')) return false;
+  if (is_https) return true;
+  const auto host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
+                                               : authority.substr(0, authority.find(':'));
+  return host == "127.0.0.1" || host == "localhost" || host == "[::1]";
+}
+
+struct CurlFetcher::State {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Job> queue;
+  bool stopping = false;
+  std::thread thread;
+
+  void work() {
+    while (true) {
+      Job job;
+      {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return stopping || !queue.empty(); });
+        if (stopping) return;
+        job = std::move(queue.front());
+        queue.pop_front();
+      }
+      job.done(fetch(job.url, job.ca_file));
+    }
+  }
+};
+
+CurlFetcher::CurlFetcher() : state_(std::make_unique<State>()) {
+  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
+  (void)once;
+  state_->thread = std::thread([state = state_.get()] { state->work(); });
+}
+
+CurlFetcher::~CurlFetcher() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->changed.notify_one();
+  state_->thread.join();
+  for (auto& job : state_->queue) job.done(fail(Errc::closed, "shutting down"));
+}
+
+void CurlFetcher::get(std::string url, std::string ca_file, Done done) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (!state_->stopping && state_->queue.size() < kQueueMax) {
+      state_->queue.push_back({std::move(url), std::move(ca_file), std::move(done)});
+      done = nullptr;
+    }
+  }
+  if (done) return done(fail(Errc::unavailable, "too many fetches wait, or shutting down"));
+  state_->changed.notify_one();
+}
+
+}  // namespace sallyport::identity
