@@ -1,0 +1,58 @@
+#include "core/resource_id.h"
+
+namespace sallyport {
+
+std::string resource_part(std::string_view name) {
+  std::string part;
+  part.reserve(name.size());
+  for (const char c : name) {
+    if (c == '/') {
+      part += "%2F";
+    } else if (c == '%') {
+      part += "%25";
+    } else {
+      part += c;
+    }
+  }
+  return part;
+}
+
+std::string resource_id(std::span<const std::string_view> parts) {
+  std::string id;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) id += '/';
+    id += resource_part(parts[i]);
+  }
+  return id;
+}
+
+std::string resource_id(std::initializer_list<std::string_view> parts) {
+  return resource_id(std::span(parts.begin(), parts.size()));
+}
+
+std::vector<std::string_view> resource_parts(std::string_view id) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t slash = id.find('/');
+    parts.push_back(id.substr(0, slash));
+    if (slash == std::string_view::npos) return parts;
+    id.remove_prefix(slash + 1);
+  }
+}
+
+std::string resource_name(std::string_view part) {
+  std::string name;
+  name.reserve(part.size());
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const std::string_view rest = part.substr(i);
+    if (rest.starts_with("%2F") || rest.starts_with("%25")) {
+      name += rest[2] == 'F' ? '/' : '%';
+      i += 2;
+    } else {
+      name += part[i];
+    }
+  }
+  return name;
+}
+
+}  // namespace sallyport
