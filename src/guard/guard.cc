@@ -1,0 +1,218 @@
+#include "guard/guard.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "policy/policies.h"
+
+namespace sallyport {
+namespace {
+
+metrics::Counter& decisions(std::string_view verdict) {
+  return metrics::counter("sallyport_commands_total", "Commands that were decided, by verdict.",
+                          {{"verdict", std::string(verdict)}});
+}
+
+struct Metrics {
+  metrics::Counter& allowed = decisions("allow");
+  metrics::Counter& denied = decisions("deny");
+  metrics::Counter& not_analysed = decisions("not_analysed");
+  metrics::Counter& not_recorded = decisions("not_recorded");
+  metrics::Counter& expired = decisions("expired");
+  metrics::Counter& logins_refused = metrics::counter(
+      "sallyport_logins_refused_total", "Clients turned away before they had a session.");
+};
+
+Metrics& counters() {
+  static Metrics metrics;
+  return metrics;
+}
+
+Refusal not_recorded(const Error& error) {
+  counters().not_recorded.add();
+  log::error("command refused: the ledger cannot record it", {{"detail", error.detail}});
+  return {.kind = Refusal::Kind::not_recorded,
+          .reason = "the gateway cannot record this command, so it was not run",
+          .policy = "",
+          .hint = "try again; if it goes on, tell the operator of the gateway"};
+}
+
+}  // namespace
+
+Permit::Permit(Guard& guard, std::string session, std::uint64_t sequence, Command command,
+               SteadyTime started)
+    : guard_(&guard),
+      session_(std::move(session)),
+      sequence_(sequence),
+      command_(std::move(command)),
+      started_(started) {}
+
+Permit::Permit(Permit&& other) noexcept
+    : guard_(std::exchange(other.guard_, nullptr)),
+      session_(std::move(other.session_)),
+      sequence_(other.sequence_),
+      command_(std::move(other.command_)),
+      started_(other.started_) {}
+
+Permit::~Permit() {
+  if (guard_ != nullptr) guard_->abandon(*this);
+}
+
+Guard::Guard(std::shared_ptr<const policy::Policies> policies, Ledger& ledger, const Clock& clock,
+             GuardOptions options)
+    : policies_(std::move(policies)), ledger_(ledger), clock_(clock), options_(options) {
+  SALLYPORT_CHECK(policies_.load() != nullptr);
+}
+
+Guard::~Guard() = default;
+
+void Guard::use(std::shared_ptr<const policy::Policies> policies) {
+  SALLYPORT_CHECK(policies != nullptr);
+  policies_.store(std::move(policies));
+}
+
+std::shared_ptr<const policy::Policies> Guard::policies() const {
+  return policies_.load();
+}
+
+bool Guard::may_write(const Session& session) const {
+  return policies()->may_write(session);
+}
+
+Task<std::expected<Permit, Refusal>> Guard::open(const Session& session, Command connect) {
+  auto started = ledger_.append({.kind = ledger::RecordKind::session_start,
+                                 .session = session.id,
+                                 .payload = ledger::session_start_payload(session)});
+  if (!started) co_return std::unexpected(not_recorded(started.error()));
+  co_return co_await authorize(session, std::move(connect));
+}
+
+Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Command command) {
+  const SteadyTime started = clock_.steady();
+  auto sequence = decide_and_append(session, command);
+  if (!sequence) co_return std::unexpected(std::move(sequence.error()));
+  // From here on the record has its outcome, whatever happens.
+  Permit permit(*this, session.id, *sequence, std::move(command), started);
+  if (!permit.command().read_only) {
+    auto durable = co_await ledger_.durable(*sequence);
+    if (!durable) {
+      (void)settle(std::move(permit), {.failed = true, .error = "not recorded, not sent"});
+      co_return std::unexpected(not_recorded(durable.error()));
+    }
+  }
+  co_return std::move(permit);
+}
+
+std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& session,
+                                                               const Command& command) {
+  const WallTime now = clock_.now();
+  if (session.authentication.expires_at != WallTime{} &&
+      now >= session.authentication.expires_at) {
+    counters().expired.add();
+    return std::unexpected(
+        refuse(session, command,
+               {.kind = Refusal::Kind::session,
+                .reason = "the credential that started this session has expired",
+                .policy = "",
+                .hint = "log in again (`sallyport login`) and reconnect"}));
+  }
+
+  const Decision decision = policies()->decide(session, command, now);
+  if (decision.verdict != Verdict::allow) {
+    counters().denied.add();
+    const Answer* const no = decision.refused();
+    Refusal refusal{
+        .kind = Refusal::Kind::policy,
+        .reason = decision.reason,
+        .policy = no != nullptr && !no->policies.empty() ? no->policies.front() : "",
+        .hint = ""};
+    auto recorded = ledger_.append(
+        {.kind = ledger::RecordKind::refusal,
+         .session = session.id,
+         .payload = ledger::refusal_payload(session, command, decision, refusal)});
+    // Refused it is either way; that it could not be recorded is for the operator.
+    if (!recorded) (void)not_recorded(recorded.error());
+    return std::unexpected(std::move(refusal));
+  }
+
+  auto sequence = ledger_.append({.kind = ledger::RecordKind::command,
+                                  .session = session.id,
+                                  .payload = ledger::command_payload(session, command, decision)});
+  if (!sequence) return std::unexpected(not_recorded(sequence.error()));
+  counters().allowed.add();
+  return *sequence;
+}
+
+Refusal Guard::refuse(const Session& session, const Command& command, Refusal refusal) {
+  if (refusal.kind == Refusal::Kind::not_analysed) counters().not_analysed.add();
+  auto recorded =
+      ledger_.append({.kind = ledger::RecordKind::refusal,
+                      .session = session.id,
+                      .payload = ledger::refusal_payload(session, command, Decision{}, refusal)});
+  if (!recorded) (void)not_recorded(recorded.error());
+  return refusal;
+}
+
+Task<Result<void>> Guard::recorded(const Permit& permit) {
+  // A command that is not read-only was durable before its Permit existed.
+  if (!permit.command().read_only) co_return ok();
+  if (options_.reads == GuardOptions::Reads::written) {
+    co_return co_await ledger_.written(permit.sequence());
+  }
+  co_return co_await ledger_.durable(permit.sequence());
+}
+
+Result<void> Guard::settle(Permit permit, const Outcome& outcome) {
+  SALLYPORT_CHECK(permit.guard_ == this);
+  permit.guard_ = nullptr;
+  return append_outcome(permit, outcome);
+}
+
+void Guard::abandon(Permit& permit) noexcept {
+  permit.guard_ = nullptr;
+  try {
+    (void)append_outcome(permit,
+                         {.failed = true, .error = "the session ended before the command did"});
+  } catch (...) {
+    // Out of memory in a destructor: the missing outcome is itself what a reader will see.
+    log::error("outcome not recorded", {{"command", permit.sequence_}});
+  }
+}
+
+Result<void> Guard::append_outcome(Permit& permit, const Outcome& outcome) {
+  const auto duration =
+      std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady() - permit.started_);
+  auto sequence =
+      ledger_.append({.kind = ledger::RecordKind::outcome,
+                      .session = permit.session_,
+                      .payload = ledger::outcome_payload(permit.sequence_, outcome, duration)});
+  if (!sequence) return fail(sequence, "recording an outcome");
+  return ok();
+}
+
+void Guard::close(const Session& session, const ledger::SessionEnd& end) {
+  auto sequence = ledger_.append({.kind = ledger::RecordKind::session_end,
+                                  .session = session.id,
+                                  .payload = ledger::session_end_payload(session, end)});
+  if (!sequence) {
+    log::error("session end not recorded",
+               {{"session", session.id}, {"detail", sequence.error().detail}});
+  }
+}
+
+void Guard::login_refused(const ledger::LoginRefused& refused) {
+  counters().logins_refused.add();
+  log::warn("login refused", {{"protocol", refused.protocol},
+                              {"user", refused.user},
+                              {"connection", refused.connection},
+                              {"source", refused.source_ip},
+                              {"reason", refused.reason}});
+  auto sequence = ledger_.append({.kind = ledger::RecordKind::login_refused,
+                                  .session = "",
+                                  .payload = ledger::login_refused_payload(refused)});
+  if (!sequence) {
+    log::error("refused login not recorded", {{"detail", sequence.error().detail}});
+  }
+}
+
+}  // namespace sallyport

@@ -1,0 +1,118 @@
+#pragma once
+// Guard: the only road from a client's command to a target. It decides (policy/), and records
+// (ledger/); it knows no protocol.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+#include "core/model.h"
+#include "ledger/ledger.h"
+#include "ledger/payloads.h"
+#include "net/task.h"
+
+namespace sallyport {
+
+using net::Task;
+
+namespace policy {
+class Policies;
+}
+class Guard;
+
+/// Proof that a command was decided on and recorded. Only Guard makes one, and every function that
+/// sends bytes to a target takes one, so a protocol that forgets to ask does not compile.
+/// Each is settled exactly once: by Guard::settle, or, when a session breaks off, by its destructor
+/// as a command whose end nobody saw.
+class Permit {
+ public:
+  Permit(Permit&& other) noexcept;
+  Permit& operator=(Permit&&) = delete;
+  ~Permit();
+
+  const Command& command() const { return command_; }
+  /// The sequence of its record in the ledger.
+  std::uint64_t sequence() const { return sequence_; }
+
+ private:
+  friend class Guard;
+  Permit(Guard& guard, std::string session, std::uint64_t sequence, Command command,
+         SteadyTime started);
+
+  Guard* guard_;  // null once settled
+  std::string session_;
+  std::uint64_t sequence_;
+  Command command_;
+  SteadyTime started_;
+};
+
+struct GuardOptions {
+  /// `ledger.reads`: whether an answer waits until its record is safe from a power cut, or only
+  /// from the end of this process. Writes always wait for the disk before they are sent.
+  enum class Reads : std::uint8_t { durable, written };
+  Reads reads = Reads::durable;
+};
+
+/// Shared by all workers.
+class Guard {
+ public:
+  /// `ledger` and `clock` must outlive the guard and every Permit.
+  Guard(std::shared_ptr<const policy::Policies> policies, Ledger& ledger, const Clock& clock,
+        GuardOptions options = {});
+  ~Guard();
+
+  /// Replaces the policies for every command from now on, of open sessions too.
+  void use(std::shared_ptr<const policy::Policies> policies);
+  std::shared_ptr<const policy::Policies> policies() const;
+
+  /// False when no policy could let the whole chain change anything on this connection: such a
+  /// session runs in read-only transactions, so that the server refuses what analysis missed.
+  bool may_write(const Session& session) const;
+
+  /// Records the session and decides whether it may exist. The Permit is the session's own: it
+  /// covers what the gateway itself says to the target (its login, its goodbye, its synchronising),
+  /// and is settled when the session ends.
+  Task<std::expected<Permit, Refusal>> open(const Session& session, Command connect);
+
+  /// Decides, and writes the command to the ledger before it returns a Permit. A command that is
+  /// not known to be read-only is on disk by then. A ledger that cannot be written refuses.
+  Task<std::expected<Permit, Refusal>> authorize(const Session& session, Command command);
+
+  /// Refuses what could not even be analysed, and records that.
+  Refusal refuse(const Session& session, const Command& command, Refusal refusal);
+
+  /// Completes when the answer to this command may be released to the client. Fails if its record
+  /// can no longer be made safe: then nothing of the answer may leave.
+  Task<Result<void>> recorded(const Permit& permit);
+
+  /// Writes how the command ended. The client sees the end only after this has succeeded.
+  Result<void> settle(Permit permit, const Outcome& outcome);
+
+  /// The last record of a session that was opened, permitted or not.
+  void close(const Session& session, const ledger::SessionEnd& end);
+
+  /// A client that was turned away before it had a session.
+  void login_refused(const ledger::LoginRefused& refused);
+
+  const Clock& clock() const { return clock_; }
+
+ private:
+  friend class Permit;
+
+  std::expected<std::uint64_t, Refusal> decide_and_append(const Session& session,
+                                                          const Command& command);
+  void abandon(Permit& permit) noexcept;
+  Result<void> append_outcome(Permit& permit, const Outcome& outcome);
+
+  std::atomic<std::shared_ptr<const policy::Policies>> policies_;
+  Ledger& ledger_;
+  const Clock& clock_;
+  GuardOptions options_;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,315 @@
+#include "protocol/postgres/adapter.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "core/resource_id.h"
+#include "net/reactor.h"
+#include "protocol/postgres/conversation.h"
+
+namespace sallyport::postgres {
+namespace {
+
+constexpr std::chrono::seconds cancel_s_max{5};
+
+struct Metrics {
+  metrics::Gauge& open = metrics::gauge("sallyport_sessions_open", "Sessions that are open.",
+                                        {{"protocol", "postgres"}});
+  metrics::Counter& started = metrics::counter(
+      "sallyport_sessions_total", "Sessions that were started.", {{"protocol", "postgres"}});
+  metrics::Counter& target_failed =
+      metrics::counter("sallyport_target_failures_total",
+                       "Sessions that ended because their target could not be reached.",
+                       {{"protocol", "postgres"}});
+  metrics::Counter& cancels = metrics::counter("sallyport_cancels_total",
+                                               "Cancel requests that found their session.",
+                                               {{"protocol", "postgres"}});
+};
+
+Metrics& counters() {
+  static Metrics metrics;
+  return metrics;
+}
+
+const std::vector<std::string> default_search_path = {"public"};
+
+std::vector<std::string> search_path_of(const Target& target) {
+  for (const auto& [name, value] : target.settings) {
+    if (name != "search_path") continue;
+    if (auto schemas = parse_search_path(value)) return *std::move(schemas);
+  }
+  return default_search_path;
+}
+
+std::string to_setting(const std::vector<std::string>& schemas) {
+  std::string text;
+  for (const std::string& schema : schemas) {
+    if (!text.empty()) text += ", ";
+    text.push_back('"');
+    for (const char c : schema) {
+      if (c == '"') text.push_back('"');
+      text.push_back(c);
+    }
+    text.push_back('"');
+  }
+  return text;
+}
+
+/// What the target's own log shows, so that its lines join with our records. PostgreSQL keeps 63
+/// bytes and turns what is not printable ASCII into '?'.
+std::string label_of(const Session& session) {
+  std::string label = "sallyport " + session.id.substr(0, 12) + " ";
+  for (const char c : session.chain.to_string()) {
+    label.push_back(c >= ' ' && c <= '~' ? c : '?');
+  }
+  if (label.size() > 63) label.resize(63);
+  return label;
+}
+
+}  // namespace
+
+/// What can be reached from outside of a session's own coroutines: shutdown and cancel.
+struct Adapter::Live {
+  Conversation* conversation = nullptr;
+  Upstream* upstream = nullptr;
+  const Permit* permit = nullptr;
+};
+
+Result<std::unique_ptr<Adapter>> Adapter::make(std::shared_ptr<const Options> options,
+                                               Shared shared) {
+  auto parser = sql::Parser::make();
+  if (!parser) return fail(parser, "making the SQL sandbox");
+  return std::unique_ptr<Adapter>(
+      new Adapter(std::move(options), shared, std::move(*parser)));
+}
+
+Adapter::Adapter(std::shared_ptr<const Options> options, Shared shared,
+                 std::unique_ptr<sql::Parser> parser)
+    : options_(std::move(options)), shared_(shared), parser_(std::move(parser)) {}
+
+Adapter::~Adapter() = default;
+
+void Adapter::end_all(std::string_view message) {
+  for (const auto& live : open_) {
+    if (live->conversation != nullptr) {
+      live->conversation->end("shutdown", "57P01", std::string(message));
+    }
+  }
+}
+
+Task<void> Adapter::tell(LoggedIn& client, ErrorText error) {
+  ByteVector out = std::exchange(client.greeting, {});
+  append_error(out, error);
+  (void)co_await client.stream->write(out);
+  client.stream->close();
+}
+
+Task<void> Adapter::serve(std::unique_ptr<net::Stream> stream) {
+  const std::shared_ptr<const Options> options = options_;
+  const SteadyTime deadline = net::Reactor::current().now() + options->login_s_max;
+  if (clients_ >= options->sessions_max) {
+    log::warn("client turned away: too many sessions", {{"source", stream->peer().ip}});
+    stream->close();
+    co_return;
+  }
+  struct Count {
+    std::size_t& of;
+    explicit Count(std::size_t& counted) : of(counted) { ++of; }
+    ~Count() { --of; }
+  } const count(clients_);
+
+  Login login(*options, shared_.guard, shared_.authenticator, shared_.tickets, shared_.cancels,
+              shared_.random);
+  auto client = co_await login.run(std::move(stream), deadline);
+  if (!client) co_return;
+  co_await serve_session(std::move(*client), options, deadline);
+}
+
+Task<void> Adapter::serve_session(LoggedIn client, std::shared_ptr<const Options> options,
+                                  SteadyTime deadline) {
+  const net::Endpoint peer = client.stream->peer();
+  Session session;
+  session.id = random_hex(shared_.random, 12);
+  session.protocol = "postgres";
+  session.connection = client.connection;
+  session.chain = client.credential.chain;
+  session.authentication = client.credential.authentication;
+  session.source_ip = peer.ip;
+  session.source_port = peer.port;
+  session.tls = client.tls;
+  session.started_at = shared_.guard.clock().now();
+  if (!client.settings.application_name.empty()) {
+    session.claimed["application_name"] = client.settings.application_name;
+  }
+
+  const auto found = options->targets.find(client.connection);
+  std::shared_ptr<const Target> target = found == options->targets.end() ? nullptr : found->second;
+  if (target != nullptr) {
+    session.database = client.database.empty() ? target->databases.front() : client.database;
+    if (std::ranges::find(target->databases, session.database) == target->databases.end()) {
+      target = nullptr;
+    }
+  }
+  if (target == nullptr) {
+    shared_.guard.login_refused({.protocol = "postgres",
+                                 .connection = client.connection,
+                                 .user = session.chain.to_string(),
+                                 .method = session.authentication.method,
+                                 .reason = "no such connection or database",
+                                 .source_ip = peer.ip,
+                                 .source_port = peer.port,
+                                 .tls = client.tls});
+    co_await tell(client, {.severity = "FATAL",
+                           .sqlstate = "3D000",
+                           .message = "there is no connection \"" + client.settings.database + "\"",
+                           .detail = "",
+                           .hint = "the database name is the connection's: `sallyport env` shows it"});
+    co_return;
+  }
+
+  counters().started.add();
+  const metrics::InFlight open(counters().open);
+  const SteadyTime started = shared_.guard.clock().steady();
+  ledger::SessionEnd end =
+      co_await run_session(client, session, *options, *target, target, deadline);
+  end.duration = std::chrono::duration_cast<std::chrono::microseconds>(
+      shared_.guard.clock().steady() - started);
+  shared_.guard.close(session, end);
+  log::info("session closed", {{"session", session.id},
+                               {"user", session.chain.to_string()},
+                               {"connection", session.connection},
+                               {"reason", end.reason},
+                               {"detail", end.detail},
+                               {"commands", end.commands},
+                               {"refused", end.refused}});
+}
+
+Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& session,
+                                              const Options& options, const Target& target,
+                                              std::shared_ptr<const Target> kept,
+                                              SteadyTime deadline) {
+  Command connect;
+  connect.kind = "connect";
+  connect.text = "connect to " + session.connection + "/" + session.database;
+  connect.actions = {
+      {.name = "connect", .resource = {.type = "Connection", .id = resource_id({session.connection})}}};
+  auto permit = co_await shared_.guard.open(session, std::move(connect));
+  if (!permit) {
+    log::info("session refused", {{"session", session.id},
+                                  {"user", session.chain.to_string()},
+                                  {"connection", session.connection},
+                                  {"reason", permit.error().reason}});
+    ErrorText error = error_of(permit.error(), "42501", session);
+    error.severity = "FATAL";
+    const std::string reason = permit.error().reason;
+    co_await tell(client, std::move(error));
+    co_return {.reason = "refused", .detail = reason, .commands = 0, .refused = 1};
+  }
+
+  const bool read_only = !shared_.guard.may_write(session);
+  UpstreamLogin login{.database = session.database,
+                      .label = label_of(session),
+                      .read_only = read_only,
+                      .settings = client.settings.settings};
+  const std::vector<std::string> search_path = search_path_of(target);
+  login.settings.emplace_back("search_path", to_setting(search_path));
+  auto upstream = co_await Upstream::open(*permit, std::move(kept), std::move(login), deadline,
+                                          shared_.random);
+  if (!upstream) {
+    counters().target_failed.add();
+    log::error("target not reached", {{"session", session.id},
+                                      {"connection", session.connection},
+                                      {"detail", upstream.error().detail}});
+    (void)shared_.guard.settle(std::move(*permit),
+                               {.failed = true, .error = upstream.error().detail});
+    co_await tell(client, {.severity = "FATAL",
+                           .sqlstate = "08001",
+                           .message = "the target of connection \"" + session.connection +
+                                      "\" cannot be reached",
+                           .detail = "session: " + session.id,
+                           .hint = "the gateway's log has the reason"});
+    co_return {.reason = "target", .detail = upstream.error().detail};
+  }
+
+  auto live = std::make_shared<Live>();
+  open_.push_back(live);
+  const auto place = std::prev(open_.end());
+  live->upstream = upstream->get();
+  live->permit = &*permit;
+
+  net::Reactor& reactor = net::Reactor::current();
+  const CancelDesk::Place cancel_place = shared_.cancels.enter(
+      reactor.poster(),
+      [weak = std::weak_ptr<Live>(live)] {
+        const auto found = weak.lock();
+        // Only what runs is cancelled: a late request must not hit the next command.
+        if (found == nullptr || found->conversation == nullptr || !found->conversation->running()) {
+          return;
+        }
+        counters().cancels.add();
+        net::Reactor& here = net::Reactor::current();
+        here.spawn("cancel", [](std::shared_ptr<Live> session) -> Task<void> {
+          if (session->conversation == nullptr) co_return;  // ended before its turn came
+          auto cancelled = co_await session->upstream->cancel(
+              *session->permit, net::Reactor::current().now() + cancel_s_max);
+          if (!cancelled) log::warn("cancel failed", {{"detail", cancelled.error().detail}});
+        }(found));
+      },
+      client.cancel_key_bytes);
+
+  ByteVector greeting = std::exchange(client.greeting, {});
+  MessageBuilder(greeting, backend::authentication).u32(0);
+  for (const auto& [name, value] : (*upstream)->parameters()) {
+    if (name == "session_authorization") {
+      append_parameter_status(greeting, name, session.chain.subject().id);
+    } else if (name == "application_name") {
+      append_parameter_status(greeting, name, client.settings.application_name);
+    } else if (is_reported(name)) {
+      append_parameter_status(greeting, name, value);
+    }
+  }
+  MessageBuilder(greeting, backend::key_data)
+      .u32(cancel_place.key().process_id)
+      .bytes(cancel_place.key().key);
+  append_ready(greeting, 'I');
+
+  ledger::SessionEnd end{.reason = "client", .detail = ""};
+  auto greeted = co_await client.stream->write(greeting);
+  client.stream->set_read_deadline(std::nullopt);
+  client.stream->set_write_deadline(std::nullopt);
+  if (greeted) {
+    log::info("session opened", {{"session", session.id},
+                                 {"user", session.chain.to_string()},
+                                 {"connection", session.connection},
+                                 {"source", session.source_ip},
+                                 {"method", session.authentication.method},
+                                 {"read_only", read_only}});
+    Conversation conversation(
+        {.session = session,
+         .permit = *permit,
+         .guard = shared_.guard,
+         .parser = *parser_,
+         .shapes = shapes_,
+         .options = options,
+         .client = *client.stream,
+         .client_reader = *client.reader,
+         .upstream = **upstream,
+         .read_only = read_only,
+         .place = {.connection = session.connection,
+                   .database = session.database,
+                   .search_path = search_path}});
+    live->conversation = &conversation;
+    end = co_await conversation.run();
+    live->conversation = nullptr;
+  } else {
+    end.detail = greeted.error().detail;
+  }
+  open_.erase(place);
+  client.stream->close();
+  (*upstream)->stream().close();
+  (void)shared_.guard.settle(std::move(*permit), {.tag = "DISCONNECT"});
+  co_return end;
+}
+
+}  // namespace sallyport::postgres

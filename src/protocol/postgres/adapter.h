@@ -1,0 +1,82 @@
+#pragma once
+// PostgreSQL, protocol 3.0 and 3.2: how Sallyport stands between a client and a server that speak it.
+//
+// A session goes through these files, in this order:
+//   login.cc         TLS, the startup message, who the client is
+//   adapter.cc       the Session, its Permit, the gateway's own login at the target, the greeting
+//   client_side.cc   a command, its Permit, the bytes to the server   } at the same time,
+//   server_side.cc   the answer, released when its record is safe     } see conversation.h
+//   adapter.cc       the end: both streams closed, the session's last record
+//
+// wire.h holds the message formats and does no I/O; sql/ turns text into Actions and knows no
+// protocol.
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "guard/guard.h"
+#include "identity/authenticator.h"
+#include "identity/tickets.h"
+#include "net/stream.h"
+#include "protocol/postgres/cancel.h"
+#include "protocol/postgres/login.h"
+#include "protocol/postgres/options.h"
+#include "protocol/postgres/sql/parser.h"
+#include "protocol/postgres/sql/shape.h"
+
+namespace sallyport::postgres {
+
+using net::Task;
+
+class Conversation;
+
+/// One per worker. serve() runs for thousands of clients at once.
+class Adapter {
+ public:
+  struct Shared {
+    Guard& guard;
+    const identity::Authenticator& authenticator;
+    identity::Tickets& tickets;
+    CancelDesk& cancels;
+    Random& random;
+  };
+  /// What is shared must outlive the adapter and every serve(). Fails if the SQL sandbox cannot be
+  /// made.
+  static Result<std::unique_ptr<Adapter>> make(std::shared_ptr<const Options> options,
+                                               Shared shared);
+  ~Adapter();
+
+  /// For clients from now on; open sessions keep what they started with.
+  void use(std::shared_ptr<const Options> options) { options_ = std::move(options); }
+
+  /// Serves one client until either side closes; on this worker from start to end.
+  Task<void> serve(std::unique_ptr<net::Stream> client);
+
+  std::size_t sessions() const { return open_.size(); }
+  /// Ends all sessions, each with its record; serve() of each returns soon after.
+  void end_all(std::string_view message);
+
+ private:
+  struct Live;
+
+  Adapter(std::shared_ptr<const Options> options, Shared shared,
+          std::unique_ptr<sql::Parser> parser);
+
+  Task<void> serve_session(LoggedIn client, std::shared_ptr<const Options> options,
+                           SteadyTime deadline);
+  Task<ledger::SessionEnd> run_session(LoggedIn& client, const Session& session,
+                                       const Options& options, const Target& target,
+                                       std::shared_ptr<const Target> kept, SteadyTime deadline);
+  Task<void> tell(LoggedIn& client, ErrorText error);
+
+  std::shared_ptr<const Options> options_;
+  Shared shared_;
+  std::unique_ptr<sql::Parser> parser_;
+  sql::ShapeCache shapes_;
+  std::list<std::shared_ptr<Live>> open_;
+  std::size_t clients_ = 0;
+};
+
+}  // namespace sallyport::postgres

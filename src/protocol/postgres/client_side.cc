@@ -1,0 +1,700 @@
+// The client's side of a conversation: a message becomes a Command, a Permit, and bytes to the
+// server, or a refusal in its place. A message that is not listed here ends the session.
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "net/reactor.h"
+#include "protocol/postgres/conversation.h"
+#include "protocol/postgres/settings.h"
+
+namespace sallyport::postgres {
+namespace {
+
+constexpr std::size_t upstream_flush_bytes = 64 * 1024;
+constexpr std::size_t parameter_recorded_bytes_max = 4096;
+
+Refusal not_analysed(std::string reason, std::string hint = "") {
+  return {.kind = Refusal::Kind::not_analysed,
+          .reason = std::move(reason),
+          .policy = "",
+          .hint = std::move(hint)};
+}
+
+/// What goes into the ledger of a bound value: text as it is, binary as base64, and of a long one
+/// its beginning.
+Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary) {
+  if (!value) return {.value = std::nullopt, .binary = binary};
+  const Bytes kept = value->first(std::min(value->size(), parameter_recorded_bytes_max));
+  if (!binary && is_utf8(as_text(kept))) return {.value = std::string(as_text(kept))};
+  return {.value = to_base64(kept), .binary = true};
+}
+
+bool uses_names(const sql::Statement& statement) {
+  if (statement.prepared != sql::NamedEffect::none || statement.cursor != sql::CursorEffect::none ||
+      statement.kind == "discard") {
+    return true;
+  }
+  return std::ranges::any_of(statement.nested, uses_names);
+}
+
+bool sets_application_name(const sql::Statement& statement) {
+  return std::ranges::any_of(statement.settings, [](const sql::SettingChange& setting) {
+    return setting.name == "application_name" && !setting.reset;
+  });
+}
+
+}  // namespace
+
+Task<Result<void>> Conversation::client_side() {
+  while (!ended_) {
+    auto message = client_reader_.poll();
+    if (!message) {
+      const bool too_large = message.error().code == Errc::too_large;
+      end("protocol", too_large ? "54000" : "08P01", message.error().detail);
+      break;
+    }
+    if (!*message) {
+      auto flushed = co_await upstream_.flush();
+      if (!flushed) {
+        stop("target", flushed.error().detail);
+        break;
+      }
+      if (auto told = co_await flush_client(); !told) {
+        stop("client", told.error().detail);
+        break;
+      }
+      if (options_.idle_s_max.count() > 0) {
+        client_.set_read_deadline(net::Reactor::current().now() + options_.idle_s_max);
+      }
+      auto filled = co_await client_reader_.fill();
+      if (!filled) {
+        if (filled.error().code == Errc::timeout) {
+          end("idle", "57P05", "terminating connection due to idle-session timeout");
+        } else {
+          stop("client", filled.error().detail);
+        }
+        break;
+      }
+      continue;
+    }
+    auto handled = co_await on_client(**message);
+    if (!handled) {
+      end("protocol", handled.error().code == Errc::malformed ? "08P01" : "58000",
+          handled.error().detail);
+      break;
+    }
+    if (!*handled) {
+      stop("client", "");
+      break;
+    }
+    if (upstream_.queued() > upstream_flush_bytes) {
+      auto flushed = co_await upstream_.flush();
+      if (!flushed) {
+        stop("target", flushed.error().detail);
+        break;
+      }
+    }
+  }
+  co_await upstream_.close(permit_);
+  co_return ok();
+}
+
+Task<Result<bool>> Conversation::on_client(const Message& message) {
+  switch (message.type) {
+    case frontend::terminate: co_return false;
+    case frontend::sync: on_sync(); co_return true;
+    case frontend::copy_data:
+    case frontend::copy_done:
+    case frontend::copy_fail: {
+      auto copied = on_copy(message);
+      if (!copied) co_return fail(copied);
+      co_return true;
+    }
+    default: break;
+  }
+  if (skipping_) co_return true;  // as the server would, up to Sync
+  if (copy_in_ != nullptr) {
+    // The server ignores these while it copies, and errs on everything else.
+    if (message.type == frontend::flush) co_return true;
+    co_return fail(Errc::malformed, "unexpected message during COPY FROM STDIN");
+  }
+  auto room = co_await room_in_pipeline();
+  if (!room) co_return fail(room);
+
+  Result<void> done = ok();
+  switch (message.type) {
+    case frontend::query: done = co_await on_query(message.body); break;
+    case frontend::parse: done = co_await on_parse(message); break;
+    case frontend::bind: done = co_await on_bind(message); break;
+    case frontend::describe: done = co_await on_describe(message.body); break;
+    case frontend::execute: done = co_await on_execute(message.body); break;
+    case frontend::close: done = co_await on_close(message.body); break;
+    case frontend::flush:
+      if (batch_forwarded_) upstream_.flush_request(permit_);
+      break;
+    case frontend::function_call: on_function_call(); break;
+    default: co_return fail(Errc::malformed, "unexpected message from the client");
+  }
+  if (!done) co_return fail(done);
+  co_return true;
+}
+
+Task<Result<void>> Conversation::room_in_pipeline() {
+  while (replies_.size() >= options_.pipeline_max && !ended_) {
+    // Without a Sync the server may keep its answers back.
+    upstream_.flush_request(permit_);
+    auto flushed = co_await upstream_.flush();
+    if (!flushed) co_return fail(flushed);
+    co_await progress_.wait();
+  }
+  co_return ok();
+}
+
+Task<void> Conversation::batches_answered() {
+  while (owed_ready_ > 0 && !ended_) {
+    if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
+    if (owed_ready_ > 0 && !ended_) co_await progress_.wait();
+  }
+}
+
+Task<void> Conversation::confirmed(const std::string& statement) {
+  while (!ended_) {
+    const auto prepared = names_.prepared(statement);
+    if (prepared == nullptr || prepared->batch == 0 || prepared->batch == batch_) co_return;
+    if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
+    co_await progress_.wait();
+  }
+}
+
+Task<void> Conversation::portal_confirmed(const std::string& portal) {
+  while (!ended_) {
+    const auto bound = names_.portal(portal);
+    if (bound == nullptr || bound->batch == 0 || bound->batch == batch_) co_return;
+    if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
+    co_await progress_.wait();
+  }
+}
+
+// ---- What a text would do ----------------------------------------------------------------------
+
+Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
+  Asked asked;
+  asked.command.kind = std::move(kind);
+  asked.command.text = std::move(sql);
+  auto analysis = shapes_.analyse(parser_, asked.command.text);
+  if (!analysis) {
+    asked.refusal = not_analysed("this statement is more than the gateway analyses: " +
+                                 analysis.error().detail);
+    asked.sqlstate = analysis.error().code == Errc::too_large ? "54000" : "54001";
+    co_return asked;
+  }
+  asked.analysis = std::move(*analysis);
+  if (!asked.analysis->understood) {
+    asked.refusal = not_analysed(asked.analysis->why_not);
+    asked.sqlstate = "42601";
+    asked.position = asked.analysis->error_position;
+    co_return asked;
+  }
+  // A name that SQL made may only be used when it is certain what it means.
+  if (std::ranges::any_of(asked.analysis->statements, uses_names)) co_await batches_answered();
+  add_actions(*asked.analysis, asked.command.text, asked);
+  co_return asked;
+}
+
+Conversation::Asked Conversation::ask_prepared(std::string kind, const Prepared& prepared) {
+  Asked asked;
+  asked.command.kind = std::move(kind);
+  asked.command.text = prepared.sql;
+  asked.analysis = prepared.analysis;
+  add_actions(*prepared.analysis, prepared.sql, asked);
+  return asked;
+}
+
+void Conversation::add_actions(const sql::Analysis& analysis, std::string_view sql, Asked& asked) {
+  for (const sql::Statement& statement : analysis.statements) {
+    asked.refusal = check_session_state(statement);
+    if (asked.refusal) return;
+    if (sets_application_name(statement)) {
+      if (analysis.statements.size() != 1 || statement.kind != "set") {
+        asked.refusal = not_analysed("application_name may only be set by a statement of its own");
+        return;
+      }
+      // The label is what the target's log knows this session by: the gateway's, not the client's.
+      asked.replaced_sql = statement.settings.front().local
+                               ? "SET LOCAL application_name TO DEFAULT"
+                               : "SET application_name TO DEFAULT";
+    }
+  }
+  sql::Decidable decidable = sql::decidable(analysis, sql, place_);
+  if (decidable.actions.empty()) {
+    asked.refusal = not_analysed(decidable.why_not.empty() ? "the gateway does not understand this"
+                                                           : decidable.why_not);
+    return;
+  }
+  decidable.context.read_only_transaction = read_only_;
+  asked.command.actions = std::move(decidable.actions);
+  asked.command.context = std::move(decidable.context);
+  asked.command.read_only = decidable.read_only;
+  for (const sql::Statement& statement : analysis.statements) {
+    add_named(statement, asked);
+    if (asked.refusal) return;
+  }
+}
+
+std::optional<Refusal> Conversation::check_session_state(const sql::Statement& statement) {
+  if (path_.unknown) {
+    for (const sql::RelationUse& relation : statement.relations) {
+      if (relation.name.schema.empty()) {
+        return not_analysed("search_path is not known here, so \"" + relation.name.name +
+                                "\" could be any table",
+                            "write schema.table, or end the transaction");
+      }
+    }
+  }
+  for (const sql::RelationUse& relation : statement.relations) {
+    // Its rule calls set_config, which the text does not show.
+    if (relation.name.name == "pg_settings" && relation.use != sql::Use::select) {
+      return not_analysed("pg_settings may not be written to", "use SET");
+    }
+  }
+  for (const sql::SettingChange& setting : statement.settings) {
+    if (sql::is_pinned_setting(setting.name) && !setting.reset) {
+      return not_analysed("the gateway keeps " + setting.name + " as it is");
+    }
+    if (read_only_ && setting.name.ends_with("transaction_read_only")) {
+      return not_analysed("this session is read-only",
+                          "no policy lets you change anything on this connection");
+    }
+  }
+  if (read_only_ && statement.transaction_read_only == false) {
+    return not_analysed("this session is read-only",
+                        "no policy lets you change anything on this connection");
+  }
+  for (const sql::Statement& nested : statement.nested) {
+    if (auto refusal = check_session_state(nested)) return refusal;
+  }
+  return std::nullopt;
+}
+
+void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
+  std::shared_ptr<const sql::Analysis> meant;
+  std::string sql;
+  if (statement.prepared == sql::NamedEffect::execute) {
+    const auto prepared = names_.prepared(statement.prepared_name);
+    if (prepared == nullptr) {
+      asked.refusal = not_analysed("prepared statement \"" + statement.prepared_name +
+                                   "\" does not exist");
+      asked.sqlstate = "26000";
+      return;
+    }
+    meant = prepared->analysis;
+    sql = prepared->sql;
+  } else if (statement.cursor == sql::CursorEffect::fetch ||
+             statement.cursor == sql::CursorEffect::move) {
+    const Cursor* const cursor = names_.cursor(statement.cursor_name);
+    if (cursor == nullptr) {
+      asked.refusal =
+          not_analysed("cursor \"" + statement.cursor_name + "\" does not exist",
+                       "the gateway knows the cursors that DECLARE made in this session");
+      asked.sqlstate = "34000";
+      return;
+    }
+    meant = cursor->analysis;
+    sql = cursor->sql;
+  }
+  if (meant != nullptr) {
+    sql::Decidable inner = sql::decidable(*meant, sql, place_);
+    if (inner.actions.empty()) {
+      asked.refusal = not_analysed(inner.why_not);
+      return;
+    }
+    auto& actions = asked.command.actions;
+    actions.insert(actions.end(), inner.actions.begin(), inner.actions.end());
+    std::ranges::sort(actions);
+    actions.erase(std::ranges::unique(actions).begin(), actions.end());
+    inner.context.read_only_transaction = read_only_;
+    asked.command.context = std::move(inner.context);
+    asked.command.read_only = asked.command.read_only && inner.read_only;
+  }
+  for (const sql::Statement& nested : statement.nested) {
+    // What PREPARE and DECLARE hold is not run by them.
+    add_named(nested, asked);
+    if (asked.refusal) return;
+  }
+}
+
+// ---- Refusing ----------------------------------------------------------------------------------
+
+void Conversation::expect(Reply reply) {
+  if (reply.expect == Expect::query || reply.expect == Expect::refused_query ||
+      reply.expect == Expect::sync) {
+    ++owed_ready_;
+  }
+  replies_.push_back(std::move(reply));
+}
+
+void Conversation::answer_locally(ByteVector bytes, bool ready) {
+  Reply reply;
+  reply.expect = Expect::local;
+  reply.local = std::move(bytes);
+  reply.local_ready = ready;
+  expect(std::move(reply));
+  drain_local();
+}
+
+void Conversation::refuse_query(const Refusal& refusal, std::string_view sqlstate,
+                                std::uint32_t position) {
+  ++end_.refused;
+  ByteVector error;
+  append_error(error, error_of(refusal, sqlstate, session_), position);
+  if (replies_.empty() && transaction_ != 'T') {
+    answer_locally(std::move(error), true);
+    return;
+  }
+  // The server has to agree that the transaction is over.
+  upstream_.abort_by_query(permit_);
+  Reply reply;
+  reply.expect = Expect::refused_query;
+  reply.local = std::move(error);
+  expect(std::move(reply));
+}
+
+void Conversation::refuse_extended(const Refusal& refusal, std::string_view sqlstate,
+                                   std::uint32_t position) {
+  ++end_.refused;
+  skipping_ = true;
+  ByteVector error;
+  append_error(error, error_of(refusal, sqlstate, session_), position);
+  if (replies_.empty() && transaction_ != 'T' && !batch_forwarded_) {
+    answer_locally(std::move(error), false);
+    return;
+  }
+  upstream_.abort_by_parse(permit_);
+  batch_forwarded_ = true;
+  Reply reply;
+  reply.expect = Expect::refused_parse;
+  reply.local = std::move(error);
+  expect(std::move(reply));
+}
+
+// ---- Messages ----------------------------------------------------------------------------------
+
+Task<Result<void>> Conversation::on_query(Bytes body) {
+  auto text = query_text(body);
+  if (!text) co_return fail(text);
+  names_.forget_unnamed();
+  Asked asked = co_await ask("query", std::string(*text));
+  if (ended_) co_return ok();
+  if (asked.refusal) {
+    refuse_query(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate,
+                 asked.position);
+    co_return ok();
+  }
+  append_query(asked.command.raw,
+               asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql);
+  if (!asked.command.read_only) {
+    auto flushed = co_await upstream_.flush();  // what came before need not wait for the disk
+    if (!flushed) co_return fail(flushed);
+  }
+  ++end_.commands;
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+  if (ended_) co_return ok();
+  if (!permit) {
+    if (permit.error().kind == Refusal::Kind::session) {
+      end("expired", "28000", permit.error().reason);
+      co_return ok();
+    }
+    refuse_query(permit.error(), "42501", 0);
+    co_return ok();
+  }
+  upstream_.send(*permit);
+  Reply reply;
+  reply.expect = Expect::query;
+  reply.permit.emplace(std::move(*permit));
+  reply.analysis = std::move(asked.analysis);
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_parse(const Message& message) {
+  auto parsed = parse_body(message.body);
+  if (!parsed) co_return fail(parsed);
+  const std::string name(parsed->name);
+  const std::vector<std::uint32_t> types = std::move(parsed->parameter_types);
+  Asked asked = co_await ask("prepare", std::string(parsed->sql));
+  if (!name.empty()) co_await confirmed(name);
+  if (ended_ || skipping_) co_return ok();
+  if (!asked.refusal && asked.analysis->statements.size() > 1) {
+    asked.refusal =
+        not_analysed("cannot insert multiple commands into a prepared statement");
+    asked.sqlstate = "42601";
+  }
+  if (asked.refusal) {
+    refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate,
+                    asked.position);
+    co_return ok();
+  }
+  auto prepared = std::make_shared<Prepared>();
+  prepared->sql = asked.command.text;
+  prepared->analysis = asked.analysis;
+  prepared->batch = batch_;
+  append_parse(asked.command.raw, name,
+               asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql, types);
+  asked.command.read_only = true;  // to parse is not to run
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+  if (ended_ || skipping_) co_return ok();
+  if (!permit) {
+    if (permit.error().kind == Refusal::Kind::session) {
+      end("expired", "28000", permit.error().reason);
+    } else {
+      refuse_extended(permit.error(), "42501", 0);
+    }
+    co_return ok();
+  }
+  Reply reply;
+  reply.expect = Expect::parse;
+  reply.name = name;
+  reply.prepared = prepared;
+  if (!names_.define(name, prepared, reply.before)) {
+    co_return fail(Errc::too_large, "too many prepared statements");
+  }
+  upstream_.send(*permit);
+  batch_forwarded_ = true;
+  reply.permit.emplace(std::move(*permit));
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_bind(const Message& message) {
+  auto bound = bind_body(message.body);
+  if (!bound) co_return fail(bound);
+  const std::string statement(bound->statement);
+  const std::string name(bound->portal);
+  ByteVector raw(message.raw.begin(), message.raw.end());
+  std::vector<Parameter> parameters;
+  parameters.reserve(bound->parameters.size());
+  for (std::size_t i = 0; i < bound->parameters.size(); ++i) {
+    parameters.push_back(recorded_parameter(bound->parameters[i], bound->binary(i)));
+  }
+
+  co_await confirmed(statement);
+  co_await portal_confirmed(name);
+  const auto prepared = names_.prepared(statement);
+  if (ended_ || skipping_) co_return ok();
+  if (prepared == nullptr) {
+    Command command;
+    command.kind = "execute";
+    command.text = statement;
+    refuse_extended(
+        guard_.refuse(session_, command,
+                      not_analysed(statement.empty()
+                                       ? "unnamed prepared statement does not exist"
+                                       : "prepared statement \"" + statement +
+                                             "\" does not exist")),
+        "26000", 0);
+    co_return ok();
+  }
+  if (std::ranges::any_of(prepared->analysis->statements, uses_names)) co_await batches_answered();
+  if (ended_ || skipping_) co_return ok();
+  Asked asked = ask_prepared("execute", *prepared);
+  asked.command.parameters = parameters;
+  if (asked.refusal) {
+    refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate, 0);
+    co_return ok();
+  }
+  asked.command.raw = std::move(raw);
+  if (!asked.command.read_only) {
+    auto flushed = co_await upstream_.flush();
+    if (!flushed) co_return fail(flushed);
+  }
+  ++end_.commands;
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+  if (ended_ || skipping_) co_return ok();
+  if (!permit) {
+    if (permit.error().kind == Refusal::Kind::session) {
+      end("expired", "28000", permit.error().reason);
+    } else {
+      refuse_extended(permit.error(), "42501", 0);
+    }
+    co_return ok();
+  }
+  auto portal = std::make_shared<Portal>();
+  portal->prepared = prepared;
+  portal->parameters = std::move(parameters);
+  portal->batch = batch_;
+  upstream_.send(*permit);
+  batch_forwarded_ = true;
+  portal->permit.emplace(std::move(*permit));
+  if (!names_.define(name, portal)) co_return fail(Errc::too_large, "too many portals");
+  Reply reply;
+  reply.expect = Expect::bind;
+  reply.name = name;
+  reply.portal = std::move(portal);
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_describe(Bytes body) {
+  auto named = name_body(body);
+  if (!named) co_return fail(named);
+  const char kind = named->kind;
+  const std::string name(named->name);
+  Reply reply;
+  if (kind == 'S') {
+    co_await confirmed(name);
+    reply.expect = Expect::describe_statement;
+    reply.prepared = names_.prepared(name);
+  } else {
+    co_await portal_confirmed(name);
+    reply.expect = Expect::describe_portal;
+    reply.portal = names_.portal(name);
+  }
+  if (ended_ || skipping_) co_return ok();
+  if (reply.prepared == nullptr && reply.portal == nullptr) {
+    Command command;
+    command.kind = "describe";
+    command.text = name;
+    const bool statement = kind == 'S';
+    refuse_extended(guard_.refuse(session_, command,
+                                  not_analysed((statement ? "prepared statement \"" : "portal \"") +
+                                               name + "\" does not exist")),
+                    statement ? "26000" : "34000", 0);
+    co_return ok();
+  }
+  upstream_.describe(permit_, kind, name);
+  batch_forwarded_ = true;
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_execute(Bytes body) {
+  auto execute = execute_body(body);
+  if (!execute) co_return fail(execute);
+  const std::string name(execute->portal);
+  const std::uint32_t rows_max = execute->rows_max;
+  co_await portal_confirmed(name);
+  const auto portal = names_.portal(name);
+  if (ended_ || skipping_) co_return ok();
+  if (portal == nullptr) {
+    Command command;
+    command.kind = "execute";
+    command.text = name;
+    refuse_extended(
+        guard_.refuse(session_, command, not_analysed("portal \"" + name + "\" does not exist")),
+        "34000", 0);
+    co_return ok();
+  }
+  if (portal->outcome) {
+    // Executed again while the first Execute is still owed its answer: wait, for a Permit is used
+    // once and the next one is decided by what holds then.
+    upstream_.flush_request(permit_);
+    while (portal->outcome && !ended_ && !skipping_) {
+      if (auto flushed = co_await upstream_.flush(); !flushed) co_return fail(flushed);
+      if (portal->outcome && !ended_ && !skipping_) co_await progress_.wait();
+    }
+    if (ended_ || skipping_) co_return ok();
+  }
+  if (!portal->permit) {
+    Asked asked = ask_prepared("execute", *portal->prepared);
+    asked.command.parameters = portal->parameters;
+    if (asked.refusal) {
+      refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate, 0);
+      co_return ok();
+    }
+    ++end_.commands;
+    auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+    if (ended_ || skipping_) co_return ok();
+    if (!permit) {
+      refuse_extended(permit.error(), "42501", 0);
+      co_return ok();
+    }
+    portal->permit.emplace(std::move(*permit));
+  }
+  portal->outcome.emplace();
+  upstream_.execute(*portal->permit, name, rows_max);
+  batch_forwarded_ = true;
+  Reply reply;
+  reply.expect = Expect::execute;
+  reply.name = name;
+  reply.portal = portal;
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_close(Bytes body) {
+  auto named = name_body(body);
+  if (!named) co_return fail(named);
+  const char kind = named->kind;
+  const std::string name(named->name);
+  Reply reply;
+  reply.expect = Expect::close;
+  reply.name = name;
+  if (kind == 'S') {
+    co_await confirmed(name);
+    reply.prepared = names_.prepared(name);
+  } else {
+    co_await portal_confirmed(name);
+    reply.portal = names_.portal(name);
+  }
+  if (ended_ || skipping_) co_return ok();
+  upstream_.close_name(permit_, kind, name);
+  batch_forwarded_ = true;
+  expect(std::move(reply));
+  co_return ok();
+}
+
+void Conversation::on_sync() {
+  if (copy_in_ != nullptr) return;  // the server ignores it while it copies
+  skipping_ = false;
+  ++batch_;
+  if (std::exchange(batch_forwarded_, false)) {
+    upstream_.sync(permit_);
+    Reply reply;
+    reply.expect = Expect::sync;
+    expect(std::move(reply));
+  } else {
+    answer_locally({}, true);
+  }
+}
+
+void Conversation::on_function_call() {
+  Command command;
+  command.kind = "function_call";
+  refuse_query(guard_.refuse(session_, command,
+                             not_analysed("function calls by number are not allowed",
+                                          "call the function in a SELECT")),
+               "0A000", 0);
+}
+
+Result<void> Conversation::on_copy(const Message& message) {
+  if (message.type == frontend::copy_data && !message.first) {
+    // A message that was begun has to be ended, even if the copy is over by now.
+    if (copy_piece_open_) upstream_.copy_data(copy_in_ ? *copy_in_ : permit_, message.raw);
+    copy_piece_open_ = copy_piece_open_ && !message.last;
+    return ok();
+  }
+  // Left over from a copy that the server has ended: the server would ignore it too.
+  if (copy_in_ == nullptr) return ok();
+  switch (message.type) {
+    case frontend::copy_data:
+      upstream_.copy_data(*copy_in_, message.raw);
+      copy_piece_open_ = !message.last;
+      break;
+    case frontend::copy_done:
+      if (!message.body.empty()) return fail(Errc::malformed, "CopyDone with a body");
+      upstream_.copy_done(*std::exchange(copy_in_, nullptr));
+      break;
+    case frontend::copy_fail: {
+      FieldReader reader(message.body);
+      const std::string_view reason = reader.text();
+      if (!reader.finished()) return fail(Errc::malformed, "CopyFail message");
+      upstream_.copy_fail(*std::exchange(copy_in_, nullptr), reason);
+      break;
+    }
+    default: return fail(Errc::malformed, "not a copy message");
+  }
+  return ok();
+}
+
+}  // namespace sallyport::postgres

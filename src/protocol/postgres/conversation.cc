@@ -1,0 +1,83 @@
+#include "protocol/postgres/conversation.h"
+
+#include "net/both.h"
+#include "net/reactor.h"
+
+namespace sallyport::postgres {
+namespace {
+
+constexpr std::chrono::seconds last_words_max{2};
+
+}  // namespace
+
+ErrorText error_of(const Refusal& refusal, std::string_view sqlstate, const Session& session) {
+  ErrorText text{.sqlstate = sqlstate, .message = refusal.reason, .detail = "", .hint = refusal.hint};
+  switch (refusal.kind) {
+    case Refusal::Kind::policy:
+      text.detail = refusal.policy.empty() ? "no policy permits it" : "policy: " + refusal.policy;
+      text.detail += ", session: " + session.id;
+      break;
+    case Refusal::Kind::not_analysed: break;
+    case Refusal::Kind::not_recorded: text.sqlstate = "58000"; break;
+    case Refusal::Kind::session:
+      text.severity = "FATAL";
+      text.sqlstate = "28000";
+      break;
+  }
+  return text;
+}
+
+Conversation::Conversation(Parts parts)
+    : session_(parts.session),
+      permit_(parts.permit),
+      guard_(parts.guard),
+      parser_(parts.parser),
+      shapes_(parts.shapes),
+      options_(parts.options),
+      client_(parts.client),
+      client_reader_(parts.client_reader),
+      upstream_(parts.upstream),
+      read_only_(parts.read_only),
+      place_(std::move(parts.place)) {
+  path_.current = path_.initial = place_.search_path;
+}
+
+Task<ledger::SessionEnd> Conversation::run() {
+  auto [from_client, from_server] = co_await net::both(client_side(), server_side());
+  (void)from_client;  // both have said how it ended through stop()
+  (void)from_server;
+  co_return end_;
+}
+
+void Conversation::stop(std::string reason, std::string detail) {
+  if (ended_) return;  // the first reason is the one that counts
+  ended_ = true;
+  end_.reason = std::move(reason);
+  end_.detail = std::move(detail);
+  // A client that no longer reads must not keep the session.
+  client_.set_write_deadline(net::Reactor::current().now() + last_words_max);
+  progress_.notify();
+}
+
+void Conversation::end(std::string reason, std::string_view sqlstate, std::string message) {
+  if (ended_) return;
+  stop(std::move(reason), message);
+  // Only between messages: an error inside another message would be read as part of it.
+  if (!piece_open_) {
+    append_error(client_out_, {.severity = "FATAL",
+                               .sqlstate = sqlstate,
+                               .message = std::move(message),
+                               .detail = "",
+                               .hint = ""});
+  }
+  upstream_.stream().close();
+}
+
+Task<Result<void>> Conversation::flush_client() {
+  const auto guard = co_await client_writing_.lock();
+  if (client_out_.empty()) co_return ok();
+  const ByteVector sending = std::exchange(client_out_, {});
+  co_return co_await client_.write(sending);
+}
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,195 @@
+#pragma once
+// Conversation: one client's session with one server, after both have logged in. Two coroutines of
+// one worker share it, so nothing here needs a lock:
+//   client_side.cc  client's messages -> analysis -> Guard -> server. Never writes an answer itself.
+//   server_side.cc  server's messages -> the reply they belong to -> released to the client.
+// Between them is `replies_`: what the client is owed, in order. A refusal is a reply too, so it
+// comes out in its place, however deep the client pipelines.
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guard/guard.h"
+#include "net/signal.h"
+#include "net/stream.h"
+#include "protocol/postgres/names.h"
+#include "protocol/postgres/options.h"
+#include "protocol/postgres/reader.h"
+#include "protocol/postgres/sql/actions.h"
+#include "protocol/postgres/sql/shape.h"
+#include "protocol/postgres/upstream.h"
+
+namespace sallyport::postgres {
+
+using net::Task;
+
+/// What a client is owed, and how the server's messages are to be read until it has it.
+struct Reply {
+  enum class Expect : std::uint8_t {
+    query,               // rows and tags, then ReadyForQuery
+    refused_query,       // an error in place of which `local` goes out, then ReadyForQuery
+    parse,
+    refused_parse,       // an error in place of which `local` goes out
+    bind,
+    describe_statement,
+    describe_portal,
+    execute,
+    close,
+    sync,                // ReadyForQuery
+    local,               // nothing: `local` goes out as it is
+  };
+  Expect expect = Expect::local;
+  std::optional<Permit> permit;              // query, parse
+  std::shared_ptr<const sql::Analysis> analysis;  // query: what to apply when it has succeeded
+  std::string name;                          // parse, bind, close: what is named
+  std::shared_ptr<Prepared> prepared;        // parse, close
+  std::shared_ptr<Prepared> before;          // parse: what the name meant
+  std::shared_ptr<Portal> portal;            // bind, describe_portal, execute, close
+  ByteVector local;
+  bool local_ready = false;                  // a ReadyForQuery of ours follows `local`
+  bool released = false;                     // the record is safe: the answer may go out
+  bool answered = false;                     // refused_query: the error has been replaced
+  Outcome outcome;                           // query
+  std::optional<std::uint16_t> columns;      // of the rows that are coming, once described
+};
+
+/// The session's knowledge of search_path, which decides what unqualified names mean.
+struct SearchPath {
+  std::vector<std::string> current;
+  std::vector<std::string> initial;
+  std::optional<std::vector<std::string>> before_transaction;  // set when changed inside one
+  bool local = false;     // changed by SET LOCAL: undone at the end in any case
+  bool unknown = false;   // until the end of the transaction nobody can say
+};
+
+class Conversation {
+ public:
+  struct Parts {
+    const Session& session;
+    const Permit& permit;  // the session's own
+    Guard& guard;
+    sql::Parser& parser;
+    sql::ShapeCache& shapes;
+    const Options& options;
+    net::Stream& client;
+    MessageReader& client_reader;
+    Upstream& upstream;
+    bool read_only = false;  // the server runs this session in read-only transactions
+    sql::Place place;
+  };
+  /// All references must outlive run().
+  explicit Conversation(Parts parts);
+
+  /// Relays until either side ends, and says how it ended.
+  Task<ledger::SessionEnd> run();
+
+  /// Cancels what runs, if anything does. On this conversation's thread.
+  bool running() const { return !replies_.empty(); }
+
+  /// Ends the session: the client is told `message` if it can be told at once.
+  void end(std::string reason, std::string_view sqlstate, std::string message);
+
+ private:
+  using Expect = Reply::Expect;
+
+  // client_side.cc
+  Task<Result<void>> client_side();
+  Task<Result<bool>> on_client(const Message& message);  // false: the client said goodbye
+  Task<Result<void>> on_query(Bytes body);
+  Task<Result<void>> on_parse(const Message& message);
+  Task<Result<void>> on_bind(const Message& message);
+  Task<Result<void>> on_describe(Bytes body);
+  Task<Result<void>> on_execute(Bytes body);
+  Task<Result<void>> on_close(Bytes body);
+  void on_sync();
+  void on_function_call();
+  Result<void> on_copy(const Message& message);
+
+  Task<void> confirmed(const std::string& statement);
+  Task<void> portal_confirmed(const std::string& portal);
+  Task<void> batches_answered();
+  Task<Result<void>> room_in_pipeline();
+
+  struct Asked {
+    Command command;
+    std::shared_ptr<const sql::Analysis> analysis;
+    std::string replaced_sql;  // what to send instead of the client's text, or empty
+    std::optional<Refusal> refusal;
+    std::string_view sqlstate = "42501";
+    std::uint32_t position = 0;
+  };
+  /// Analyses a text and says what it would do, or why it may not be asked at all.
+  Task<Asked> ask(std::string kind, std::string sql);
+  Asked ask_prepared(std::string kind, const Prepared& prepared);
+  void add_actions(const sql::Analysis& analysis, std::string_view sql, Asked& asked);
+  std::optional<Refusal> check_session_state(const sql::Statement& statement);
+  void add_named(const sql::Statement& statement, Asked& asked);
+
+  void refuse_query(const Refusal& refusal, std::string_view sqlstate, std::uint32_t position);
+  void refuse_extended(const Refusal& refusal, std::string_view sqlstate, std::uint32_t position);
+  void answer_locally(ByteVector bytes, bool ready);
+  void expect(Reply reply);
+
+  // server_side.cc
+  Task<Result<void>> server_side();
+  Task<Result<void>> on_server(const Message& message);
+  Result<void> on_unasked(const Message& message);
+  Task<Result<void>> release(Reply& head);
+  Result<void> on_answer(Reply& head, const Message& message);
+  Result<void> on_result(Reply& head, Outcome& outcome, const Message& message);
+  Result<void> on_error(Reply& head, const Message& message);
+  Result<void> on_ready(Reply& head, const Message& message);
+  Result<void> finish_execute(Reply& head, const Message& message);
+  void skip_to_sync();
+  void drop(Reply& reply);
+  void pop();
+  void drain_local();
+  void begin_copy_in(const Permit& permit);
+  void apply(const sql::Analysis& analysis, std::string_view sql);
+  void transaction_ended();
+
+  void to_client(Bytes raw) { append(client_out_, raw); }
+  Task<Result<void>> flush_client();
+  void stop(std::string reason, std::string detail);
+
+  const Session& session_;
+  const Permit& permit_;
+  Guard& guard_;
+  sql::Parser& parser_;
+  sql::ShapeCache& shapes_;
+  const Options& options_;
+  net::Stream& client_;
+  MessageReader& client_reader_;
+  Upstream& upstream_;
+  const bool read_only_;
+  sql::Place place_;
+  SearchPath path_;
+
+  Names names_;
+  std::list<Reply> replies_;
+  std::size_t owed_ready_ = 0;      // replies that end in the server's ReadyForQuery
+  char transaction_ = 'I';          // as the last ReadyForQuery said
+  std::uint64_t batch_ = 1;         // of the client's extended messages, up to its next Sync
+  bool batch_forwarded_ = false;    // something of this batch went to the server
+  bool skipping_ = false;           // an error in this batch: everything up to Sync is discarded
+  const Permit* copy_in_ = nullptr; // the command whose copy data the client is sending
+  bool copy_piece_open_ = false;    // the beginning of a CopyData went to the server, not its end
+  std::string last_tag_;
+
+  ByteVector client_out_;           // released: may be sent at any time
+  bool piece_open_ = false;         // it ends inside a message
+  net::AsyncMutex client_writing_;
+  net::Signal progress_;            // a reply was finished, or the session ended
+  bool ended_ = false;
+  ledger::SessionEnd end_;
+};
+
+/// What the client is told of a refusal.
+ErrorText error_of(const Refusal& refusal, std::string_view sqlstate, const Session& session);
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,81 @@
+#pragma once
+// The names of a session: prepared statements and portals, whether the protocol or SQL made them
+// (the server has one namespace for both), and cursors. The gateway decides by this table, so the
+// table may never know a name as something else than the server does. A definition is pending until
+// the server confirms it, and is undone if the server refuses or skips it.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guard/guard.h"
+#include "protocol/postgres/sql/analysis.h"
+
+namespace sallyport::postgres {
+
+/// A prepared statement. `batch` is the number of the batch (up to a Sync) whose confirmation it
+/// waits for; 0 once the server has confirmed it.
+struct Prepared {
+  std::string sql;
+  std::shared_ptr<const sql::Analysis> analysis;
+  std::uint64_t batch = 0;
+};
+
+/// A bound statement, with the Permit of the Execute that comes next. A portal whose first Execute
+/// was suspended has none, and the next Execute asks again.
+struct Portal {
+  std::shared_ptr<const Prepared> prepared;
+  std::vector<Parameter> parameters;
+  std::optional<Permit> permit;
+  std::optional<Outcome> outcome;  // of the Execute that is running
+  std::uint64_t batch = 0;
+};
+
+/// What a DECLAREd cursor reads.
+struct Cursor {
+  std::string sql;
+  std::shared_ptr<const sql::Analysis> analysis;
+  bool hold = false;
+};
+
+constexpr std::size_t names_max = 10'000;  // of each kind; a client that leaks ends there
+
+class Names {
+ public:
+  std::shared_ptr<Prepared> prepared(std::string_view name) const;
+  std::shared_ptr<Portal> portal(std::string_view name) const;
+  const Cursor* cursor(std::string_view name) const;
+
+  /// Makes `name` mean `prepared`. Returns what it meant before, for undo(). False: too many names.
+  bool define(const std::string& name, std::shared_ptr<Prepared> prepared,
+              std::shared_ptr<Prepared>& before);
+  /// The server did not take the definition. What the name meant before is restored, but for the
+  /// unnamed statement, of which nobody can then say what the server holds.
+  void undo(const std::string& name, const std::shared_ptr<Prepared>& prepared,
+            std::shared_ptr<Prepared> before);
+  void forget_prepared(std::string_view name);
+  void forget_all_prepared() { prepared_.clear(); }
+
+  bool define(const std::string& name, std::shared_ptr<Portal> portal);
+  void undo(const std::string& name, const std::shared_ptr<Portal>& portal);
+  void forget_portal(std::string_view name);
+  /// The transaction ended: every confirmed portal is gone, and every cursor WITHOUT HOLD.
+  void transaction_ended();
+  /// A simple query ran: the unnamed statement and portal are gone.
+  void forget_unnamed();
+
+  bool define(const std::string& name, Cursor cursor);
+  void forget_cursor(std::string_view name);
+  void forget_all_cursors() { cursors_.clear(); }
+
+ private:
+  std::map<std::string, std::shared_ptr<Prepared>, std::less<>> prepared_;
+  std::map<std::string, std::shared_ptr<Portal>, std::less<>> portals_;
+  std::map<std::string, Cursor, std::less<>> cursors_;
+};
+
+}  // namespace sallyport::postgres

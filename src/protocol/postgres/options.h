@@ -1,0 +1,42 @@
+#pragma once
+// What an operator sets for PostgreSQL, checked when the configuration loads and immutable after.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/tls.h"
+
+namespace sallyport::postgres {
+
+/// Where a connection leads, and as whom the gateway logs in there.
+struct Target {
+  std::string connection;  // "shop"
+  std::string host;
+  std::uint16_t port = 5432;
+  std::vector<std::string> databases;  // the first is the default; others are "shop/other"
+  std::shared_ptr<const net::TlsClientContext> tls;  // null: plaintext
+  std::string user;
+  std::string password;
+  /// Settings of every session on the target (statement_timeout and the like): the operator's, not
+  /// the client's.
+  std::vector<std::pair<std::string, std::string>> settings;
+};
+
+struct Options {
+  std::shared_ptr<const net::TlsServerContext> tls;  // null: clients cannot use TLS
+  std::map<std::string, std::shared_ptr<const Target>> targets;  // by connection
+
+  std::size_t message_bytes_max = std::size_t{16} << 20;  // of a client's Query, Parse or Bind
+  std::size_t pipeline_max = 4096;                        // replies a client may be owed
+  std::size_t sessions_max = 20'000;                      // per worker
+  std::chrono::seconds login_s_max{30};                   // from accept to ReadyForQuery
+  std::chrono::seconds idle_s_max{0};                     // 0: a session may wait for ever
+};
+
+}  // namespace sallyport::postgres

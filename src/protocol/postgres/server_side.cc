@@ -1,0 +1,522 @@
+// The server's side of a conversation: every message belongs to the reply at the head of the queue,
+// or is one of the three that a server may send at any time. Anything else ends the session: a reply
+// that is attributed to the wrong command would pass the wrong command's decision.
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "protocol/postgres/conversation.h"
+#include "protocol/postgres/settings.h"
+
+namespace sallyport::postgres {
+namespace {
+
+constexpr std::size_t client_flush_bytes = 64 * 1024;
+
+Result<void> unexpected(const Message& message, std::string_view where) {
+  return fail(Errc::malformed, std::string("the target sent '") + message.type + "' " +
+                                   std::string(where));
+}
+
+Result<std::string_view> tag_of(const Message& message) {
+  FieldReader reader(message.body);
+  const std::string_view tag = reader.text();
+  if (!reader.finished()) return fail(Errc::malformed, "CommandComplete of the target");
+  return tag;
+}
+
+}  // namespace
+
+Task<Result<void>> Conversation::server_side() {
+  while (!ended_) {
+    auto message = upstream_.reader().poll();
+    if (message && *message) {
+      auto handled = co_await on_server(**message);
+      if (!handled) {
+        log::warn("session ended by its target", {{"session", session_.id},
+                                                  {"connection", session_.connection},
+                                                  {"detail", handled.error().detail}});
+        const bool ledger = handled.error().code == Errc::io;
+        end(ledger ? "ledger" : "target", ledger ? "58000" : "08006",
+            ledger ? "the gateway cannot record this session, so it ends"
+                   : "the target does not speak as it should");
+        break;
+      }
+      if (client_out_.size() < client_flush_bytes) continue;
+    } else if (!message) {
+      log::warn("session ended by its target", {{"session", session_.id},
+                                                {"connection", session_.connection},
+                                                {"detail", message.error().detail}});
+      end("target", "08006", "the target does not speak as it should");
+      break;
+    }
+    auto flushed = co_await flush_client();
+    if (!flushed) {
+      stop("client", flushed.error().detail);
+      break;
+    }
+    if (*message) continue;
+    auto filled = co_await upstream_.reader().fill();
+    if (!filled) {
+      end("target", "08006", "the connection to the target was lost");
+      break;
+    }
+  }
+  // What was released may still be on its way: a refusal, or the server's own last words.
+  (void)co_await flush_client();
+  client_.close();
+  upstream_.stream().close();
+  progress_.notify();
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_server(const Message& message) {
+  Reply* const head = replies_.empty() ? nullptr : &replies_.front();
+  if (head != nullptr && !head->released) {
+    auto released = co_await release(*head);
+    if (!released) co_return fail(Errc::io, released.error().detail);
+    if (ended_) co_return ok();
+  }
+  if (!message.first) {
+    // A later piece of a row or of copy data: its first piece was judged.
+    if (head == nullptr) co_return unexpected(message, "with nothing asked");
+    (head->portal && head->portal->outcome ? *head->portal->outcome : head->outcome).bytes +=
+        message.raw.size();
+    to_client(message.raw);
+    piece_open_ = !message.last;
+    co_return ok();
+  }
+  piece_open_ = !message.last;
+  switch (message.type) {
+    case backend::parameter_status:
+    case backend::notice:
+    case backend::notification: co_return on_unasked(message);
+    default: break;
+  }
+  if (head == nullptr) {
+    if (message.type != backend::error) co_return unexpected(message, "with nothing asked");
+    // The server's own reason to end the session: "terminating connection due to ...".
+    to_client(message.raw);
+    stop("target", describe_error(message.body));
+    co_return ok();
+  }
+  co_return on_answer(*head, message);
+}
+
+Result<void> Conversation::on_unasked(const Message& message) {
+  if (message.type == backend::parameter_status) {
+    auto status = parameter_status_body(message.body);
+    if (!status) return fail(status);
+    if (auto pinned = check_pinned(status->name, status->value); !pinned) return fail(pinned);
+    // These tell of the gateway's own login and label.
+    if (status->name == "session_authorization" || status->name == "application_name" ||
+        !is_reported(status->name)) {
+      return ok();
+    }
+  } else if (message.type == backend::notice) {
+    if (auto fields = error_fields(message.body); !fields) return fail(fields);
+  }
+  to_client(message.raw);
+  return ok();
+}
+
+Task<Result<void>> Conversation::release(Reply& head) {
+  const Permit* permit = nullptr;
+  if (head.permit) {
+    permit = &*head.permit;
+  } else if (head.portal != nullptr && head.portal->permit) {
+    permit = &*head.portal->permit;
+  }
+  if (permit != nullptr) {
+    auto recorded = co_await guard_.recorded(*permit);
+    if (!recorded) co_return fail(recorded);
+  }
+  head.released = true;
+  co_return ok();
+}
+
+Result<void> Conversation::on_answer(Reply& head, const Message& message) {
+  if (message.type == backend::ready) return on_ready(head, message);
+  if (message.type == backend::error) return on_error(head, message);
+
+  switch (head.expect) {
+    case Expect::query:
+      if (head.outcome.failed) return unexpected(message, "after an error");
+      if (message.type == backend::command_complete || message.type == backend::empty_query) {
+        if (message.type == backend::command_complete) {
+          auto tag = tag_of(message);
+          if (!tag) return fail(tag);
+          head.outcome.tag = last_tag_ = *tag;
+          head.outcome.rows += rows_of_tag(*tag);
+        } else if (!message.body.empty()) {
+          return unexpected(message, "with a body");
+        }
+        head.columns.reset();
+        copy_in_ = nullptr;
+        to_client(message.raw);
+        return ok();
+      }
+      return on_result(head, head.outcome, message);
+
+    case Expect::parse:
+      if (message.type != backend::parse_complete || !message.body.empty()) {
+        return unexpected(message, "instead of ParseComplete");
+      }
+      head.prepared->batch = 0;
+      if (auto settled = guard_.settle(*std::exchange(head.permit, std::nullopt), {.tag = "PARSE"});
+          !settled) {
+        return fail(Errc::io, settled.error().detail);
+      }
+      break;
+
+    case Expect::bind:
+      if (message.type != backend::bind_complete || !message.body.empty()) {
+        return unexpected(message, "instead of BindComplete");
+      }
+      head.portal->batch = 0;
+      break;
+
+    case Expect::describe_statement:
+      if (message.type == backend::parameter_description) {
+        to_client(message.raw);
+        return ok();
+      }
+      [[fallthrough]];
+    case Expect::describe_portal:
+      if (message.type == backend::row_description) {
+        auto columns = row_description_fields(message.body);
+        if (!columns) return fail(columns);
+      } else if (message.type != backend::no_data || !message.body.empty()) {
+        return unexpected(message, "instead of a description");
+      }
+      break;
+
+    case Expect::execute:
+      if (message.type == backend::command_complete || message.type == backend::empty_query ||
+          message.type == backend::portal_suspended) {
+        return finish_execute(head, message);
+      }
+      if (message.type == backend::row_description) {
+        return unexpected(message, "while a portal runs");
+      }
+      return on_result(head, *head.portal->outcome, message);
+
+    case Expect::close:
+      if (message.type != backend::close_complete || !message.body.empty()) {
+        return unexpected(message, "instead of CloseComplete");
+      }
+      // Only what was closed: the name may stand for something newer by now.
+      if (head.prepared != nullptr && names_.prepared(head.name) == head.prepared) {
+        names_.forget_prepared(head.name);
+      }
+      if (head.portal != nullptr && names_.portal(head.name) == head.portal) {
+        names_.forget_portal(head.name);
+      }
+      break;
+
+    case Expect::refused_query:
+    case Expect::refused_parse: return unexpected(message, "for a statement it had to refuse");
+    case Expect::sync: return unexpected(message, "instead of ReadyForQuery");
+    case Expect::local: return unexpected(message, "with nothing asked");
+  }
+  to_client(message.raw);
+  pop();
+  return ok();
+}
+
+Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Message& message) {
+  switch (message.type) {
+    case backend::row_description: {
+      auto columns = row_description_fields(message.body);
+      if (!columns) return fail(columns);
+      head.columns = *columns;
+      break;
+    }
+    case backend::data_row:
+      if (message.last) {
+        auto fields = data_row_fields(message.body);
+        if (!fields) return fail(fields);
+        if (head.columns && *fields != *head.columns) {
+          return unexpected(message, "with other columns than it described");
+        }
+      }
+      outcome.bytes += message.raw.size();
+      break;
+    case backend::copy_data: outcome.bytes += message.raw.size(); break;
+    case backend::copy_out:
+    case backend::copy_done: break;
+    case backend::copy_in: {
+      const Permit* const permit = head.permit ? &*head.permit : &*head.portal->permit;
+      begin_copy_in(*permit);
+      break;
+    }
+    default: return unexpected(message, "in a result");
+  }
+  to_client(message.raw);
+  return ok();
+}
+
+void Conversation::begin_copy_in(const Permit& permit) {
+  copy_in_ = &permit;
+  // The server ignores the Syncs that were sent before the copy ended; it will answer the one
+  // that comes after.
+  for (auto reply = replies_.begin(); reply != replies_.end();) {
+    if (reply->expect == Expect::sync) {
+      --owed_ready_;
+      batch_forwarded_ = true;
+      reply = replies_.erase(reply);
+    } else {
+      ++reply;
+    }
+  }
+}
+
+Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
+  Portal& portal = *head.portal;
+  Outcome outcome = *std::exchange(portal.outcome, std::nullopt);
+  if (message.type == backend::command_complete) {
+    auto tag = tag_of(message);
+    if (!tag) return fail(tag);
+    outcome.tag = last_tag_ = *tag;
+    outcome.rows = rows_of_tag(*tag);
+    apply(*portal.prepared->analysis, portal.prepared->sql);
+  } else if (!message.body.empty()) {
+    return unexpected(message, "with a body");
+  } else {
+    outcome.tag = message.type == backend::portal_suspended ? "SUSPENDED" : "EMPTY";
+  }
+  copy_in_ = nullptr;
+  if (auto settled = guard_.settle(*std::exchange(portal.permit, std::nullopt), outcome);
+      !settled) {
+    return fail(Errc::io, settled.error().detail);
+  }
+  to_client(message.raw);
+  pop();
+  return ok();
+}
+
+Result<void> Conversation::on_error(Reply& head, const Message& message) {
+  if (auto fields = error_fields(message.body); !fields) return fail(fields);
+  copy_in_ = nullptr;
+  last_tag_ = "ROLLBACK";  // whatever ended, nothing of it holds
+  switch (head.expect) {
+    case Expect::query:
+      if (head.outcome.failed) return unexpected(message, "twice");
+      head.outcome.failed = true;
+      head.outcome.error = sqlstate_of(message.body);
+      to_client(message.raw);
+      return ok();
+    case Expect::refused_query:
+      if (head.answered) return unexpected(message, "twice");
+      head.answered = true;
+      to_client(head.local);
+      return ok();
+    case Expect::sync:
+      // A commit that failed, deferred constraints for example.
+      to_client(message.raw);
+      return ok();
+    case Expect::refused_parse: to_client(head.local); break;
+    case Expect::execute:
+      head.portal->outcome->failed = true;
+      head.portal->outcome->error = sqlstate_of(message.body);
+      to_client(message.raw);
+      break;
+    case Expect::parse:
+      head.outcome.error = sqlstate_of(message.body);
+      [[fallthrough]];
+    case Expect::bind:
+    case Expect::describe_statement:
+    case Expect::describe_portal:
+    case Expect::close: to_client(message.raw); break;
+    case Expect::local: return unexpected(message, "with nothing asked");
+  }
+  skip_to_sync();
+  return ok();
+}
+
+/// The server answers nothing more up to the next Sync.
+void Conversation::skip_to_sync() {
+  while (!replies_.empty() && replies_.front().expect != Expect::sync) {
+    drop(replies_.front());
+    replies_.pop_front();
+  }
+  if (replies_.empty()) {
+    // The client has not sent that Sync yet.
+    skipping_ = true;
+  }
+  progress_.notify();
+}
+
+void Conversation::drop(Reply& reply) {
+  switch (reply.expect) {
+    case Expect::parse: {
+      names_.undo(reply.name, reply.prepared, std::move(reply.before));
+      reply.prepared->batch = 0;
+      Outcome outcome{.failed = true, .error = reply.outcome.error};
+      if (outcome.error.empty()) outcome.error = "skipped after an error";
+      if (reply.permit) {
+        (void)guard_.settle(*std::exchange(reply.permit, std::nullopt), outcome);
+      }
+      break;
+    }
+    case Expect::bind:
+      names_.undo(reply.name, reply.portal);
+      reply.portal->batch = 0;
+      break;
+    case Expect::execute: {
+      Portal& portal = *reply.portal;
+      Outcome outcome = std::exchange(portal.outcome, std::nullopt).value_or(Outcome{});
+      if (!outcome.failed) outcome = {.failed = true, .error = "skipped after an error"};
+      if (portal.permit) {
+        (void)guard_.settle(*std::exchange(portal.permit, std::nullopt), outcome);
+      }
+      break;
+    }
+    case Expect::query:
+    case Expect::refused_query:  // the server skips these as well
+      --owed_ready_;
+      break;
+    case Expect::local: to_client(reply.local); break;
+    case Expect::refused_parse:
+    case Expect::describe_statement:
+    case Expect::describe_portal:
+    case Expect::close:
+    case Expect::sync: break;
+  }
+}
+
+Result<void> Conversation::on_ready(Reply& head, const Message& message) {
+  if (message.body.size() != 1) return unexpected(message, "of a wrong length");
+  const char status = static_cast<char>(message.body[0]);
+  if (status != 'I' && status != 'T' && status != 'E') {
+    return unexpected(message, "with an unknown status");
+  }
+  switch (head.expect) {
+    case Expect::query: {
+      const bool failed = head.outcome.failed;
+      if (!failed) apply(*head.analysis, head.permit->command().text);
+      if (auto settled =
+              guard_.settle(*std::exchange(head.permit, std::nullopt), head.outcome);
+          !settled) {
+        return fail(Errc::io, settled.error().detail);
+      }
+      break;
+    }
+    case Expect::refused_query:
+      if (!head.answered) return unexpected(message, "for a statement it had to refuse");
+      break;
+    case Expect::sync: break;
+    default: return unexpected(message, "before it was asked for");
+  }
+  --owed_ready_;
+  copy_in_ = nullptr;
+  transaction_ = status;
+  if (status == 'I') transaction_ended();
+  to_client(message.raw);
+  pop();
+  return ok();
+}
+
+void Conversation::pop() {
+  replies_.pop_front();
+  drain_local();
+  progress_.notify();
+}
+
+void Conversation::drain_local() {
+  while (!replies_.empty() && replies_.front().expect == Expect::local) {
+    const Reply& reply = replies_.front();
+    to_client(reply.local);
+    if (reply.local_ready) append_ready(client_out_, transaction_);
+    replies_.pop_front();
+  }
+}
+
+// ---- What a statement that succeeded changed for the session -----------------------------------
+
+void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
+  const auto inner = [](const sql::Statement& statement) {
+    auto of = std::make_shared<sql::Analysis>();
+    of->statements = statement.nested;
+    return of;
+  };
+  for (const sql::Statement& statement : analysis.statements) {
+    bool kept = true;
+    switch (statement.prepared) {
+      case sql::NamedEffect::define: {
+        auto prepared = std::make_shared<Prepared>();
+        prepared->sql = text;
+        prepared->analysis = inner(statement);
+        std::shared_ptr<Prepared> before;
+        kept = names_.define(statement.prepared_name, std::move(prepared), before);
+        break;
+      }
+      case sql::NamedEffect::deallocate:
+        if (statement.prepared_name.empty()) {
+          names_.forget_all_prepared();
+        } else {
+          names_.forget_prepared(statement.prepared_name);
+        }
+        break;
+      case sql::NamedEffect::execute:
+      case sql::NamedEffect::none: break;
+    }
+    switch (statement.cursor) {
+      case sql::CursorEffect::declare:
+        kept = kept && names_.define(statement.cursor_name,
+                                     Cursor{.sql = std::string(text),
+                                            .analysis = inner(statement),
+                                            .hold = statement.cursor_hold});
+        break;
+      case sql::CursorEffect::close:
+        if (statement.cursor_name.empty()) {
+          names_.forget_all_cursors();
+        } else {
+          names_.forget_cursor(statement.cursor_name);
+        }
+        break;
+      case sql::CursorEffect::fetch:
+      case sql::CursorEffect::move:
+      case sql::CursorEffect::none: break;
+    }
+    if (!kept) end("protocol", "54000", "too many prepared statements or cursors");
+    if (statement.kind == "discard") {
+      // Which of its forms does not matter: what is forgotten here is refused, not allowed.
+      names_.forget_all_prepared();
+      names_.forget_all_cursors();
+      path_.current = path_.initial;
+      place_.search_path = path_.current;
+    }
+    for (const sql::SettingChange& setting : statement.settings) {
+      if (setting.name != "search_path" && setting.name != "all") continue;
+      if (!path_.before_transaction) path_.before_transaction = path_.current;
+      path_.local = setting.local;
+      auto schemas = setting.reset ? std::optional(path_.initial)
+                     : setting.value ? parse_search_path(*setting.value)
+                                     : std::nullopt;
+      if (setting.name == "all" && !setting.reset) continue;
+      path_.unknown = !schemas.has_value();
+      if (schemas) path_.current = place_.search_path = *std::move(schemas);
+    }
+    if (statement.transaction == sql::TransactionEffect::rollback_to &&
+        path_.before_transaction) {
+      path_.unknown = true;
+    }
+  }
+}
+
+void Conversation::transaction_ended() {
+  names_.transaction_ended();
+  if (!path_.before_transaction) return;
+  const bool undone = path_.local || last_tag_ == "ROLLBACK";
+  if (undone) {
+    path_.current = *path_.before_transaction;
+    path_.unknown = false;
+  }
+  // A path that is set to what cannot be read stays unknown after a commit.
+  path_.before_transaction.reset();
+  path_.local = false;
+  place_.search_path = path_.current;
+}
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,97 @@
+#pragma once
+// Upstream: the gateway's own connection to a target. There is no way to send it bytes as such: a
+// decided command goes out as its Permit holds it, and everything else is one of a closed list of
+// protocol messages.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "guard/guard.h"
+#include "net/stream.h"
+#include "protocol/postgres/options.h"
+#include "protocol/postgres/reader.h"
+
+namespace sallyport::postgres {
+
+using net::Task;
+
+/// What the gateway asks for in its own startup message.
+struct UpstreamLogin {
+  std::string database;
+  std::string label;  // application_name: tells the target's log who this is, and cannot be changed
+  bool read_only = false;  // default_transaction_read_only, pinned
+  std::vector<std::pair<std::string, std::string>> settings;  // checked ones of the client
+};
+
+class Upstream {
+ public:
+  /// Connects and logs in, under the Permit of the session. `target` is kept.
+  static Task<Result<std::unique_ptr<Upstream>>> open(const Permit& session,
+                                                      std::shared_ptr<const Target> target,
+                                                      UpstreamLogin login, SteadyTime deadline,
+                                                      Random& random);
+
+  /// The Query, Parse or Bind message that was decided, byte for byte. All of these only queue;
+  /// flush() sends.
+  void send(const Permit& command);
+  void execute(const Permit& command, std::string_view portal, std::uint32_t rows_max);
+  /// Copy data as it came: a whole message or a piece of one.
+  void copy_data(const Permit& command, Bytes raw);
+  void copy_done(const Permit& command);
+  void copy_fail(const Permit& command, std::string_view reason);
+
+  void describe(const Permit& session, char kind, std::string_view name);
+  void close_name(const Permit& session, char kind, std::string_view name);
+  void sync(const Permit& session);
+  void flush_request(const Permit& session);
+  /// A statement that the server is bound to refuse, so that it aborts its transaction as it would
+  /// have, had it refused the command that we did. By simple query, or as a Parse.
+  void abort_by_query(const Permit& session);
+  void abort_by_parse(const Permit& session);
+
+  std::size_t queued() const { return out_.size(); }
+  Task<Result<void>> flush();
+
+  MessageReader& reader() { return reader_; }
+  net::Stream& stream() { return *stream_; }
+
+  /// Asks the target to cancel what runs on this connection, over a connection of its own.
+  Task<Result<void>> cancel(const Permit& session, SteadyTime deadline) const;
+
+  /// Says goodbye if it can do so without waiting for long, and closes.
+  Task<void> close(const Permit& session);
+
+  /// As the server reported them at login.
+  const std::vector<std::pair<std::string, std::string>>& parameters() const { return parameters_; }
+
+ private:
+  Upstream(std::shared_ptr<const Target> target, std::unique_ptr<net::Stream> stream,
+           ByteVector server_end_point);
+
+  Task<Result<void>> log_in(const UpstreamLogin& login, Random& random);
+  Task<Result<void>> authenticate(Random& random);
+  Task<Result<void>> answer_scram(Bytes mechanisms, Random& random);
+  Task<Result<void>> await_ready();
+  Result<void> note_parameter(Bytes body);
+
+  std::shared_ptr<const Target> target_;
+  std::unique_ptr<net::Stream> stream_;
+  ByteVector server_end_point_;  // empty without TLS
+  MessageReader reader_;
+  ByteVector out_;
+  std::vector<std::pair<std::string, std::string>> parameters_;
+  std::uint32_t process_id_ = 0;
+  ByteVector cancel_key_;
+};
+
+/// Fails if a setting that reading SQL depends on is not what the gateway pinned.
+Result<void> check_pinned(std::string_view name, std::string_view value);
+
+/// SQLSTATE and message of an ErrorResponse, for logs.
+std::string describe_error(Bytes body);
+std::string sqlstate_of(Bytes body);
+
+}  // namespace sallyport::postgres
