@@ -17,13 +17,18 @@ Result<void> check_options(const std::vector<IssuerOptions>& issuers) {
   std::set<std::string> names;
   std::set<std::string> urls;
   for (const auto& issuer : issuers) {
+    const std::string& name = issuer.name.empty() ? issuer.url : issuer.name;
     const auto say = [&](std::string_view problem) {
-      return fail(Errc::invalid, "issuer '" + issuer.name + "': " + std::string(problem));
+      return fail(Errc::invalid, "issuer '" + name + "': " + std::string(problem));
     };
-    if (issuer.name.empty() || issuer.name.contains('|')) {
+    const bool primary = &issuer == &issuers.front();
+    if ((issuer.name.empty() && !primary) || issuer.name.contains('|')) {
       return say("needs a name without '|'");
     }
-    if (!is_fetchable(issuer.url)) return say("url must be https (http only on loopback)");
+    const std::string& discovery = issuer.openid_configuration_url;
+    if (!is_fetchable(issuer.url) || (!discovery.empty() && !is_fetchable(discovery))) {
+      return say("url must be https (http only on loopback)");
+    }
     if (issuer.audience.empty()) return say("needs an audience");
     if (issuer.algorithms.empty()) return say("allows no algorithm");
     if (!names.insert(issuer.name).second) return say("is there twice");

@@ -86,7 +86,7 @@ TEST_F(AuthenticatorTest, SaysHowLongAgoATokenExpired) {
 
 TEST_F(AuthenticatorTest, RefusesTimesThatAreNotWholeSeconds) {
   for (const std::string bad : {"1800000300.5", "1.8e9", R"("1800000300")", "-1", "null", "true",
-                                "9007199254740993", "99999999999999999999", "[1800000300]"}) {
+                                "9007199254740993", "18446744073709551615", "[1800000300]"}) {
     for (const std::string name : {"exp", "iat", "nbf", "auth_time"}) {
       EXPECT_EQ(refused(verify_claims({{name, bad}})), Kind::claims) << name << " " << bad;
     }

@@ -30,7 +30,7 @@ struct AgentOptions {
 
 /// What an operator says of one issuer.
 struct IssuerOptions {
-  std::string name;  // short; part of the ids of all but the primary issuer
+  std::string name;  // short; part of the ids of all but the primary issuer, which needs none
   std::string url;   // `iss`, byte for byte
   std::string audience;
   std::vector<Algorithm> algorithms{Algorithm::rs256, Algorithm::ps256, Algorithm::es256,
@@ -43,6 +43,7 @@ struct IssuerOptions {
   std::vector<AgentOptions> agents;
   std::string ca_file;       // for discovery and keys; empty: the system's
   std::string jwks;          // keys given here instead of fetched (the built-in issuer, tests)
+  std::string openid_configuration_url;  // of the discovery document; empty: derived from `url`
 
   const AgentOptions* agent(std::string_view client_id) const;
 };

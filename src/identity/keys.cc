@@ -46,9 +46,14 @@ Result<std::string> jwks_uri_of(const Result<Fetched>& fetched, const std::strin
 
 struct KeyCache::State : std::enable_shared_from_this<State> {
   State(const IssuerOptions& options, const Clock& clock, Fetcher& fetcher)
-      : issuer(options.url), ca_file(options.ca_file), clock(clock), fetcher(fetcher) {}
+      : issuer(options.url),
+        discovery_url(options.openid_configuration_url),
+        ca_file(options.ca_file),
+        clock(clock),
+        fetcher(fetcher) {}
 
   const std::string issuer;
+  const std::string discovery_url;  // empty: derived
   const std::string ca_file;
   const Clock& clock;
   Fetcher& fetcher;
@@ -110,11 +115,12 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
   }
 
   void fetch() {
-    fetcher.get(openid_url(issuer), ca_file, [self = shared_from_this()](Result<Fetched> fetched) {
+    const std::string url = discovery_url.empty() ? openid_url(issuer) : discovery_url;
+    fetcher.get(url, ca_file, [self = shared_from_this()](Result<Fetched> fetched) {
       auto uri = jwks_uri_of(fetched, self->issuer);
       if (uri) return self->fetch_keys(*uri);
       // A document that is wrong stays wrong elsewhere; one that is missing may be of RFC 8414.
-      if (fetched) return self->finish(fail(uri), std::nullopt);
+      if (fetched || !self->discovery_url.empty()) return self->finish(fail(uri), std::nullopt);
       self->fetcher.get(rfc8414_url(self->issuer), self->ca_file, [self](Result<Fetched> other) {
         auto other_uri = jwks_uri_of(other, self->issuer);
         if (!other_uri) return self->finish(fail(other_uri), std::nullopt);
