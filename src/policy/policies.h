@@ -1,0 +1,74 @@
+#pragma once
+// The policies in force: an immutable snapshot that decides on the commands of a session. Any
+// number of threads may ask one snapshot at once; a reload makes a new one.
+//
+// Stricter than plain Cedar: an evaluation error, an action or resource that the schema does not
+// know, a chain or address that makes no sense, and a command without actions all deny.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cedar/authorize.h"
+#include "cedar/schema.h"
+#include "core/model.h"
+#include "policy/connection_facts.h"
+
+namespace sallyport::policy {
+
+constexpr std::size_t actions_max = 4'096;  // of one command
+constexpr std::size_t groups_max = 1'024;   // of one identity
+constexpr std::size_t chain_max = 16;
+
+/// The schema of the product: policies/schema.cedarschema, built in.
+std::string_view builtin_schema();
+
+class Policies {
+ public:
+  /// From the texts of policy files. A policy's id is its @id, or its place. Fails on the first
+  /// error with file:line:column: a syntax error, an action or entity type that the schema does not
+  /// have, a classification that cannot match.
+  static Result<std::shared_ptr<const Policies>> make(const std::vector<cedar::PolicyText>& texts,
+                                                      std::vector<ConnectionFacts> connections,
+                                                      std::string tenant = "default");
+
+  ~Policies();
+  Policies(const Policies&) = delete;
+
+  /// One answer for each agent of the chain to `act_for` the subject, then one for each identity
+  /// and each action. Allowed only when all answers are yes. Never fails: what cannot be decided
+  /// is denied, and the reason says why.
+  Decision decide(const Session& session, const Command& command, WallTime now) const;
+
+  /// False when no permit's head, whatever its conditions, could let the whole chain change
+  /// anything on the session's connection.
+  bool may_write(const Session& session) const;
+
+  /// Names this set of policies, schema and facts: the same contents have the same epoch anywhere.
+  std::uint64_t epoch() const { return epoch_; }
+  const std::string& tenant() const { return tenant_; }
+  const cedar::PolicySet& set() const { return set_; }
+  const cedar::Schema& schema() const { return schema_; }
+  const ConnectionFacts* connection(std::string_view name) const;
+
+ private:
+  Policies(cedar::PolicySet set, cedar::Schema schema, std::vector<ConnectionFacts> connections,
+           std::string tenant);
+
+  Result<void> check_heads() const;
+  Result<void> build_shared_entities();
+
+  cedar::PolicySet set_;
+  cedar::Schema schema_;
+  std::map<std::string, ConnectionFacts, std::less<>> connections_;
+  std::string tenant_;
+  std::uint64_t epoch_ = 0;
+  cedar::Entities shared_;  // actions, tenant, connections, their groups, classifications
+};
+
+}  // namespace sallyport::policy
