@@ -204,7 +204,7 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
     error.severity = "FATAL";
     const std::string reason = permit.error().reason;
     co_await tell(client, std::move(error));
-    co_return {.reason = "refused", .detail = reason, .commands = 0, .refused = 1};
+    co_return ledger::SessionEnd{.reason = "refused", .detail = reason, .refused = 1};
   }
 
   const bool read_only = !shared_.guard.may_write(session);
@@ -229,7 +229,7 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                       "\" cannot be reached",
                            .detail = "session: " + session.id,
                            .hint = "the gateway's log has the reason"});
-    co_return {.reason = "target", .detail = upstream.error().detail};
+    co_return ledger::SessionEnd{.reason = "target", .detail = upstream.error().detail};
   }
 
   auto live = std::make_shared<Live>();

@@ -125,14 +125,22 @@ Task<Result<std::unique_ptr<Upstream>>> Upstream::open(const Permit& session,
                                                        std::shared_ptr<const Target> target,
                                                        UpstreamLogin login, SteadyTime deadline,
                                                        Random& random) {
-  (void)session;  // its existence is the point: no login at a target without a decision
   ByteVector server_end_point;
   auto stream = co_await connect_plain_or_tls(*target, deadline, server_end_point);
   if (!stream) co_return fail(stream);
+  (*stream)->set_read_deadline(deadline);
+  (*stream)->set_write_deadline(deadline);
+  co_return co_await log_in_over(session, std::move(target), std::move(*stream),
+                                 std::move(server_end_point), std::move(login), random);
+}
+
+Task<Result<std::unique_ptr<Upstream>>> Upstream::log_in_over(
+    const Permit& session, std::shared_ptr<const Target> target,
+    std::unique_ptr<net::Stream> stream, ByteVector server_end_point, UpstreamLogin login,
+    Random& random) {
+  (void)session;  // its existence is the point: no login at a target without a decision
   std::unique_ptr<Upstream> upstream(
-      new Upstream(std::move(target), std::move(*stream), std::move(server_end_point)));
-  upstream->stream_->set_read_deadline(deadline);
-  upstream->stream_->set_write_deadline(deadline);
+      new Upstream(std::move(target), std::move(stream), std::move(server_end_point)));
   auto logged_in = co_await upstream->log_in(login, random);
   if (!logged_in) co_return fail(logged_in, "logging in at the target");
   upstream->stream_->set_read_deadline(std::nullopt);

@@ -34,6 +34,13 @@ class Upstream {
                                                       UpstreamLogin login, SteadyTime deadline,
                                                       Random& random);
 
+  /// The same over a stream that is connected already (and secured: then with its channel binding).
+  static Task<Result<std::unique_ptr<Upstream>>> log_in_over(const Permit& session,
+                                                             std::shared_ptr<const Target> target,
+                                                             std::unique_ptr<net::Stream> stream,
+                                                             ByteVector server_end_point,
+                                                             UpstreamLogin login, Random& random);
+
   /// The Query, Parse or Bind message that was decided, byte for byte. All of these only queue;
   /// flush() sends.
   void send(const Permit& command);
