@@ -91,8 +91,11 @@ net::Task<std::optional<http::Request>> Server::Conversation::receive() {
       co_await refuse(taken.error().status, taken.error().reason);
       co_return std::nullopt;
     }
-    client_.idle = decoder_.idle() && !*taken;
-    if (*taken) co_return std::move(**taken);
+    if (*taken) {
+      client_.state = Client::State::answering;
+      co_return std::move(**taken);
+    }
+    client_.state = decoder_.idle() ? Client::State::waiting : Client::State::receiving;
     const bool more = co_await read_more();
     if (!more) co_return std::nullopt;
   }
@@ -186,6 +189,7 @@ net::Task<http::Response> Server::Conversation::respond(const Router::Match& mat
 
 /// Answers what is not a request that we take, and gives the client time to read why.
 net::Task<void> Server::Conversation::refuse(int status, std::string reason) {
+  client_.state = Client::State::receiving;
   count_refusal(status);
   log::debug("admin request refused",
              {{"status", status}, {"reason", reason}, {"client", stream_.peer().ip}});

@@ -98,27 +98,35 @@ net::Task<void> Server::attend(std::unique_ptr<Attendance> attendance,
   stream->close();
 }
 
-/// Whether one more client may come; an idle one makes room if there is one.
+/// Whether one more client may come.
 bool Server::make_room() {
   if (clients_.size() < options_.connections_max) return true;
   dropped_connections().add();
-  const auto idle = std::ranges::find_if(clients_, &Client::idle);
-  if (idle == clients_.end()) return false;
-  idle->stream->close();
-  idle->idle = false;  // it goes at the next turn; the next newcomer needs another's place
-  return true;
+  using State = Client::State;
+  for (const auto state : {State::waiting, State::receiving}) {
+    const auto client = std::ranges::find(clients_, state, &Client::state);
+    if (client == clients_.end()) continue;
+    client->stream->close();
+    client->state = State::leaving;
+    return true;
+  }
+  return false;
 }
 
-void Server::close_clients(bool only_idle) {
+void Server::close_waiting() {
   for (auto& client : clients_) {
-    if (client.idle || !only_idle) client.stream->close();
+    if (client.state == Client::State::waiting) client.stream->close();
   }
+}
+
+void Server::close_all() {
+  for (auto& client : clients_) client.stream->close();
 }
 
 net::Task<bool> Server::shutdown(std::chrono::nanoseconds grace) {
   stopping_ = true;
   for (auto* listener : listeners_) listener->close();
-  close_clients(true);
+  close_waiting();
   auto& reactor = net::Reactor::current();
   const auto soft = reactor.now() + grace;
   for (const auto deadline : {soft, soft + last_wait}) {
@@ -126,7 +134,7 @@ net::Task<bool> Server::shutdown(std::chrono::nanoseconds grace) {
       const bool in_time = co_await changed_.wait_until(deadline);
       if (!in_time) break;
     }
-    close_clients(false);
+    close_all();
   }
   co_return clients_.empty() && listeners_.empty();
 }

@@ -28,6 +28,8 @@ struct ServerOptions {
   std::chrono::milliseconds idle_max{75'000};    // between requests
   std::chrono::milliseconds write_max{30'000};   // per response
   std::chrono::milliseconds linger_max{1'000};   // for the client to take in a refusal
+  /// At the limit a newcomer takes the place of the longest connected client that is not being
+  /// answered, so slow clients cannot keep others out.
   std::size_t connections_max = 512;
   http::RequestLimits request;
   /// Names (without port) that Host may have; others get 421. Empty: any. What keeps a web page
@@ -61,8 +63,14 @@ class Server {
 
  private:
   struct Client {
+    enum class State : std::uint8_t {
+      waiting,    // nothing of a request has come
+      receiving,  // or refused, and given time to read why
+      answering,
+      leaving,  // closed by us, gone at one of the next turns
+    };
     net::Stream* stream = nullptr;
-    bool idle = true;  // between requests, or not yet one
+    State state = State::waiting;
   };
   class Attendance;  // a Client in clients_ for as long as it lives
   class Conversation;
@@ -70,7 +78,8 @@ class Server {
   net::Task<void> attend(std::unique_ptr<Attendance> attendance,
                          std::unique_ptr<net::Stream> stream);
   bool make_room();
-  void close_clients(bool only_idle);
+  void close_waiting();
+  void close_all();
 
   const Router& router_;
   ServerOptions options_;
