@@ -12,6 +12,8 @@ bool is_type(const Name& type, const EntityUid& uid) {
   return type.hash == uid.type_hash && type.text == uid.type;
 }
 
+}  // namespace
+
 bool covers(const Scope& scope, const EntityUid& uid, const Entities& entities) {
   switch (scope.kind) {
     case Scope::Kind::any: return true;
@@ -30,8 +32,6 @@ bool covers(const ActionScope& scope, const EntityUid& uid, const Entities& enti
     return scope.kind == ActionScope::Kind::equal ? uid == *entity : entities.is_in(uid, *entity);
   });
 }
-
-}  // namespace
 
 bool covers(const Policy& policy, const Request& request, const Entities& entities) {
   return covers(policy.action, *request.action, entities) &&

@@ -69,6 +69,9 @@ class PolicySet {
   std::vector<ByAction> by_action_;  // sorted by hash
 };
 
+/// Whether one part of a head covers that entity.
+bool covers(const Scope& scope, const EntityUid& uid, const Entities& entities);
+bool covers(const ActionScope& scope, const EntityUid& uid, const Entities& entities);
 /// Whether the head of `policy` (everything but its conditions) covers the request.
 bool covers(const Policy& policy, const Request& request, const Entities& entities);
 

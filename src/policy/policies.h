@@ -60,7 +60,6 @@ class Policies {
   Policies(cedar::PolicySet set, cedar::Schema schema, std::vector<ConnectionFacts> connections,
            std::string tenant);
 
-  Result<void> check_heads() const;
   Result<void> build_shared_entities();
 
   cedar::PolicySet set_;

@@ -1,0 +1,23 @@
+#pragma once
+// The context of a question, as BaseCtx and SqlCtx of the schema have it.
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cedar/value.h"
+#include "core/model.h"
+
+namespace sallyport::policy {
+
+/// How far ahead of this clock the time of a log-in may be.
+constexpr std::chrono::seconds clock_skew_max{60};
+
+struct Contexts {
+  cedar::Value base;
+  cedar::Value sql;  // of kind none when the command says nothing of a statement
+};
+
+/// In `arena`, borrowing texts of session and command. Fails on an address that is none.
+Result<Contexts> contexts(const Session& session, const Command& command, WallTime now,
+                          cedar::Arena& arena);
+
+}  // namespace sallyport::policy
