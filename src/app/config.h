@@ -15,6 +15,7 @@
 #include "app/document.h"
 #include "base/log.h"
 #include "identity/claims.h"
+#include "policy/connection_facts.h"
 
 namespace sallyport::app {
 
@@ -56,8 +57,7 @@ struct ConnectionConfig {
   std::string env;
   std::map<std::string, std::string> tags;
   std::vector<std::string> resource_groups;
-  /// "schema.table.column" with * for any part -> "pii.email"; in the order of the file.
-  std::vector<std::pair<std::string, std::string>> classification;
+  std::vector<policy::ClassificationRule> classification;
   std::uint32_t connect_timeout_s = 10;
   std::uint32_t statement_timeout_s = 0;  // 0: the server's own
   std::uint32_t lock_timeout_s = 0;

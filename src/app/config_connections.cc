@@ -39,36 +39,26 @@ void read_credential(Reading& reading, Fields& connection_fields, ConnectionConf
   fields.finish();
 }
 
-/// "[schema.]table.column", each part a name or '*'.
-bool is_column_pattern(std::string_view pattern) {
-  std::size_t parts = 0;
-  while (true) {
-    const std::size_t dot = pattern.find('.');
-    if (dot == 0 || pattern.empty()) return false;
-    ++parts;
-    if (dot == std::string_view::npos) break;
-    pattern.remove_prefix(dot + 1);
-  }
-  return parts == 3;
-}
-
 void read_classification(Reading& reading, Fields& connection_fields,
                          ConnectionConfig& connection) {
   const Value* value = connection_fields.map("classification");
   if (!value) return;
   for (const Entry& entry : value->entries) {
-    const auto label =
-        scalar_text(*entry.value, "the classification of " + entry.key, reading.problems);
-    if (!is_column_pattern(entry.key)) {
-      reading.problems.push_back(
-          {entry.place, fmt::format("'{}' is no pattern of columns", entry.key),
-           "schema.table.column, with * for any, as in public.customers.email"});
-    } else if (label && !is_name(*label)) {
+    auto label = scalar_text(*entry.value, "the classification of " + entry.key, reading.problems);
+    if (!label) continue;
+    if (!is_name(*label)) {
       reading.problems.push_back({entry.value->place,
                                   fmt::format("'{}' is no name of a classification", *label),
                                   "names with dots, as in pii.email"});
-    } else if (label) {
-      connection.classification.emplace_back(entry.key, *label);
+      continue;
+    }
+    policy::ClassificationRule rule{entry.key, std::move(*label)};
+    if (auto checked = policy::check_rule(rule); !checked) {
+      reading.problems.push_back(
+          {entry.place, checked.error().detail,
+           "a pattern and a class, as in public.customers.email: pii.email"});
+    } else {
+      connection.classification.push_back(std::move(rule));
     }
   }
 }

@@ -11,7 +11,7 @@ struct EmbeddedFile {
   std::string_view text;
 };
 
-/// policies/*: the schema and the starter policies.
+/// policies/*.cedar: the starter policies. (The schema is in policy/.)
 const std::vector<EmbeddedFile>& embedded_policies();
 /// src/app/demo/*: the sample data.
 const std::vector<EmbeddedFile>& embedded_demo();

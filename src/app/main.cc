@@ -14,7 +14,8 @@
 namespace {
 
 constexpr int usage_error = 2;
-constexpr int cli11_errors_from = 100;  // CLI11's own exit codes; scripts want one for "wrong usage"
+constexpr int cli11_errors_from =
+    100;  // CLI11's own exit codes; scripts want one for "wrong usage"
 
 int run(int argc, char** argv) {
   using namespace sallyport;

@@ -1,0 +1,308 @@
+#include "app/gateway.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include "app/postgres_options.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "ledger/files.h"
+#include "ledger/payloads.h"
+#include "net/reactor.h"
+#include "policy/load.h"
+
+namespace sallyport::app {
+namespace {
+
+constexpr std::chrono::milliseconds poll_interval{20};
+constexpr std::chrono::seconds end_s_max{5};  // for ended sessions to write their last record
+
+std::size_t worker_count(const Config& config) {
+  if (config.workers != 0) return config.workers;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+/// Keys that a running gateway cannot follow.
+std::vector<std::string_view> restart_needed(const Config& before, const Config& after) {
+  std::vector<std::string_view> keys;
+  const auto differs = [](const std::optional<ListenerConfig>& a,
+                          const std::optional<ListenerConfig>& b) {
+    return a.has_value() != b.has_value() ||
+           (a && (a->address != b->address || a->port != b->port));
+  };
+  if (before.data != after.data) keys.push_back("data");
+  if (before.tenant != after.tenant) keys.push_back("tenant");
+  if (before.workers != after.workers) keys.push_back("workers");
+  if (differs(before.postgres, after.postgres)) keys.push_back("listeners.postgres");
+  if (differs(before.admin, after.admin)) keys.push_back("listeners.admin");
+  if (before.ledger.segment_bytes != after.ledger.segment_bytes ||
+      before.ledger.reads_durable != after.ledger.reads_durable) {
+    keys.push_back("ledger");
+  }
+  return keys;
+}
+
+Result<std::shared_ptr<const policy::Policies>> load_policies(const Config& config) {
+  std::vector<policy::ConnectionFacts> facts;
+  for (const ConnectionConfig& connection : config.connections) {
+    facts.push_back({.name = connection.name,
+                     .protocol = connection.protocol,
+                     .env = connection.env,
+                     .tags = connection.tags,
+                     .resource_groups = connection.resource_groups,
+                     .classification = connection.classification});
+  }
+  return policy::load(config.policies, std::move(facts), config.tenant);
+}
+
+/// Our listeners share their port among the workers (SO_REUSEPORT), so the kernel would also let a
+/// second gateway share it, and half the clients would land there.
+Result<void> port_is_free(const ListenerConfig& listener) {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  if (auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+      inet_pton(AF_INET, listener.address.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(listener.port);
+    size = sizeof *v4;
+  } else {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+    inet_pton(AF_INET6, listener.address.c_str(), &v6->sin6_addr);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(listener.port);
+    size = sizeof *v6;
+  }
+  const int socket = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const bool bound = bind(socket, reinterpret_cast<sockaddr*>(&storage), size) == 0;
+  const int problem = errno;
+  close(socket);
+  if (bound) return ok();
+  return fail(Errc::io,
+              fmt::format("{}:{}: {}", listener.address, listener.port, std::strerror(problem)));
+}
+
+}  // namespace
+
+Gateway::Gateway(Config config, Load load) : config_(std::move(config)), load_(std::move(load)) {}
+
+Gateway::~Gateway() {
+  // A start that failed half way, or a run that was never begun.
+  if (workers_) workers_->stop();
+  if (ledger_) static_cast<void>(ledger_->close());
+}
+
+Result<std::unique_ptr<Gateway>> Gateway::start(Config config, Load load) {
+  std::unique_ptr<Gateway> gateway(new Gateway(std::move(config), std::move(load)));
+  if (auto opened = gateway->open(); !opened) return fail(opened);
+  if (auto opened = gateway->open_admin(); !opened) return fail(opened);
+  if (auto started = gateway->start_workers(); !started) return fail(started);
+  gateway->record("started", fmt::format("version {} ({})", version(), commit()));
+  return gateway;
+}
+
+Result<void> Gateway::open() {
+  auto ledger = Ledger::open({.directory = config_.data / "ledger",
+                              .tenant = config_.tenant,
+                              .segment_bytes = config_.ledger.segment_bytes},
+                             ledger::system_files(), system_clock(), system_random());
+  if (!ledger) return fail(ledger, "opening the ledger");
+  ledger_ = std::move(*ledger);
+
+  auto logins = LoginServices::open(config_);
+  if (!logins) return fail(logins);
+  logins_ = std::move(*logins);
+
+  auto policies = load_policies(config_);
+  if (!policies) return fail(policies);
+  guard_ = std::make_unique<Guard>(
+      std::move(*policies), *ledger_, system_clock(),
+      GuardOptions{.reads = config_.ledger.reads_durable ? GuardOptions::Reads::durable
+                                                         : GuardOptions::Reads::written});
+  cancels_ = std::make_unique<postgres::CancelDesk>(system_random());
+  auto options = make_postgres_options(config_, worker_count(config_));
+  if (!options) return fail(options);
+  postgres_options_ = std::move(*options);
+  return ok();
+}
+
+Result<void> Gateway::open_admin() {
+  health_ = std::make_unique<admin::Health>(version(), commit());
+  health_->add_check("ledger", [this]() -> Result<void> {
+    const ledger::Status status = ledger_->status();
+    if (!status.accepting) return fail(Errc::unavailable, status.problem);
+    return ok();
+  });
+  health_->add_routes(router_);
+  if (!config_.admin) return ok();
+  auto tls = make_server_tls(config_.admin->tls);
+  if (!tls) return fail(tls, "listeners.admin.tls");
+  admin_ = std::make_unique<admin::Server>(router_, admin::ServerOptions{.tls = *tls});
+  if (auto free = port_is_free(*config_.admin); !free) return fail(free, "listeners.admin");
+  auto listener = net::Listener::bind({config_.admin->address, config_.admin->port});
+  if (!listener) return fail(listener, "listeners.admin");
+  net::Reactor::current().spawn("admin", admin_->serve(std::move(*listener)));
+  return ok();
+}
+
+Result<void> Gateway::start_workers() {
+  worker_parts_.resize(worker_count(config_));
+  if (config_.postgres) {
+    if (auto free = port_is_free(*config_.postgres); !free) {
+      return fail(free, "listeners.postgres");
+    }
+  }
+  auto workers = net::Workers::start(worker_parts_.size(),
+                                     [this](std::size_t index) { return set_up_worker(index); });
+  if (!workers) return fail(workers);
+  workers_ = std::move(*workers);
+  return ok();
+}
+
+Result<void> Gateway::set_up_worker(std::size_t index) {
+  Worker& worker = worker_parts_[index];
+  auto adapter =
+      postgres::Adapter::make(postgres_options_, {.guard = *guard_,
+                                                  .authenticator = logins_->authenticator(),
+                                                  .tickets = logins_->tickets(),
+                                                  .cancels = *cancels_,
+                                                  .random = system_random()});
+  if (!adapter) return fail(adapter);
+  worker.adapter = std::move(*adapter);
+  if (!config_.postgres) return ok();
+  auto listener = net::Listener::bind({config_.postgres->address, config_.postgres->port});
+  if (!listener) return fail(listener, "listeners.postgres");
+  worker.listener = listener->get();
+  net::Reactor::current().spawn("postgres listener", accept_clients(std::move(*listener), worker));
+  return ok();
+}
+
+net::Task<void> Gateway::accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker) {
+  while (true) {
+    auto client = co_await listener->accept();
+    if (!client) {
+      if (client.error().code != Errc::closed) {
+        log::error("listener broken", {{"problem", client.error().detail}});
+      }
+      break;
+    }
+    net::Reactor::current().spawn("postgres session", serve_client(worker, std::move(*client)));
+  }
+  worker.listener = nullptr;
+}
+
+net::Task<void> Gateway::serve_client(Worker& worker, std::unique_ptr<net::Stream> client) {
+  struct Count {
+    std::atomic<std::size_t>& of;
+    explicit Count(std::atomic<std::size_t>& counted) : of(counted) { ++of; }
+    ~Count() { --of; }
+  } const count(clients_);
+  co_await worker.adapter->serve(std::move(client));
+}
+
+net::Task<void> Gateway::run() {
+  while (stop_signals_ == 0) co_await signalled_.wait();
+  co_await shut_down();
+}
+
+void Gateway::on_signal(int signal) {
+  if (signal == SIGHUP) return reload();
+  ++stop_signals_;
+  signalled_.notify();
+}
+
+void Gateway::on_each_worker(const std::function<void(Worker&)>& job) {
+  for (std::size_t i = 0; i < worker_parts_.size(); ++i) {
+    workers_->post(i, [this, i, job] { job(worker_parts_[i]); });
+  }
+}
+
+net::Task<bool> Gateway::clients_gone(SteadyTime deadline, bool until_hurried) {
+  net::Reactor& reactor = net::Reactor::current();
+  while (clients_ > 0 && reactor.now() < deadline && !(until_hurried && stop_signals_ > 1)) {
+    co_await reactor.sleep_for(poll_interval);
+  }
+  co_return clients_ == 0;
+}
+
+net::Task<void> Gateway::shut_down() {
+  net::Reactor& reactor = net::Reactor::current();
+  log::info("stopping", {{"clients", clients_.load()}, {"grace_s", config_.shutdown_grace_s}});
+  record("stopping", "");
+  health_->set_draining();
+  on_each_worker([](Worker& worker) {
+    if (worker.listener != nullptr) worker.listener->close();
+  });
+  bool gone =
+      co_await clients_gone(reactor.now() + std::chrono::seconds(config_.shutdown_grace_s), true);
+  if (!gone) {
+    on_each_worker([](Worker& worker) { worker.adapter->end_all("the gateway is shutting down"); });
+    gone = co_await clients_gone(reactor.now() + end_s_max, false);
+  }
+  if (!gone) log::warn("clients are still there", {{"clients", clients_.load()}});
+  if (admin_) static_cast<void>(co_await admin_->shutdown(end_s_max));
+  // An adapter goes on its own thread; one that still serves goes with its worker's tasks instead.
+  if (gone) on_each_worker([](Worker& worker) { worker.adapter.reset(); });
+  workers_->stop();
+  record("stopped", "");
+  if (auto closed = ledger_->close(); !closed) {
+    log::error("closing the ledger", {{"problem", closed.error().detail}});
+  }
+  log::info("stopped");
+}
+
+void Gateway::reload() {
+  if (stop_signals_ > 0) return;
+  auto reloaded = try_reload();
+  if (reloaded) {
+    log::info("reloaded", {{"config", config_.file.string()}});
+    record("reloaded", "");
+    return;
+  }
+  log::error("reload refused, everything stays as it was", {{"problem", reloaded.error().detail}});
+  record("reload refused", reloaded.error().detail);
+}
+
+Result<void> Gateway::try_reload() {
+  ConfigResult loaded = load_();
+  if (!loaded) return fail(Errc::invalid, to_string(loaded.error()));
+  // First everything that can fail, then everything that takes effect.
+  auto policies = load_policies(*loaded);
+  if (!policies) return fail(policies);
+  auto options = make_postgres_options(*loaded, worker_parts_.size());
+  if (!options) return fail(options);
+  auto admin_tls = make_server_tls(loaded->admin ? loaded->admin->tls : std::optional<TlsFiles>());
+  if (!admin_tls) return fail(admin_tls, "listeners.admin.tls");
+
+  for (const std::string_view key : restart_needed(config_, *loaded)) {
+    log::warn("this change needs a restart", {{"key", key}});
+  }
+  guard_->use(std::move(*policies));
+  postgres_options_ = std::move(*options);
+  on_each_worker([fresh = postgres_options_](Worker& worker) {
+    if (worker.adapter) worker.adapter->use(fresh);
+  });
+  if (admin_) admin_->set_tls(std::move(*admin_tls));
+  config_ = std::move(*loaded);
+  return ok();
+}
+
+void Gateway::record(std::string event, std::string detail) {
+  auto appended =
+      ledger_->append({.kind = ledger::RecordKind::gateway,
+                       .session = "",
+                       .payload = ledger::gateway_payload({std::move(event), std::move(detail)})});
+  if (!appended) log::error("not recorded", {{"problem", appended.error().detail}});
+}
+
+}  // namespace sallyport::app

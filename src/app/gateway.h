@@ -1,0 +1,87 @@
+#pragma once
+// Gateway: everything that runs, named and wired in one place. `serve` and `demo` differ only in
+// where their configuration comes from.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "admin/health.h"
+#include "admin/router.h"
+#include "admin/server.h"
+#include "app/config.h"
+#include "app/login_services.h"
+#include "base/result.h"
+#include "guard/guard.h"
+#include "ledger/ledger.h"
+#include "net/listener.h"
+#include "net/signal.h"
+#include "net/worker.h"
+#include "protocol/postgres/adapter.h"
+
+namespace sallyport::app {
+
+/// Belongs to the main thread, which has a reactor: there the admin port lives. Sessions live on
+/// the workers.
+class Gateway {
+ public:
+  /// Reads the configuration again, for a reload.
+  using Load = std::function<ConfigResult()>;
+
+  /// Listens when it returns. Nothing is left on an error.
+  static Result<std::unique_ptr<Gateway>> start(Config config, Load load);
+  ~Gateway();
+
+  /// Until a SIGTERM or SIGINT was passed to on_signal() and everything has ended.
+  net::Task<void> run();
+
+  /// From the main reactor. SIGHUP reloads; SIGTERM and SIGINT stop, a second one at once.
+  void on_signal(int signal);
+
+  const Config& config() const { return config_; }
+  const std::filesystem::path& ledger_directory() const { return ledger_->directory(); }
+  std::string ledger_public_key() const { return ledger_->public_key_pem(); }
+
+ private:
+  /// What one worker has. Only touched on its thread once it runs.
+  struct Worker {
+    std::unique_ptr<postgres::Adapter> adapter;
+    net::Listener* listener = nullptr;
+  };
+
+  explicit Gateway(Config config, Load load);
+  Result<void> open();
+  Result<void> open_admin();
+  Result<void> start_workers();
+  Result<void> set_up_worker(std::size_t index);
+  net::Task<void> accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker);
+  net::Task<void> serve_client(Worker& worker, std::unique_ptr<net::Stream> client);
+  net::Task<void> shut_down();
+  /// True when no client is left before `deadline`, or a second signal came and cut that short.
+  net::Task<bool> clients_gone(SteadyTime deadline, bool until_hurried);
+  void on_each_worker(const std::function<void(Worker&)>& job);
+  void reload();
+  Result<void> try_reload();
+  void record(std::string event, std::string detail);
+
+  Config config_;
+  Load load_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<LoginServices> logins_;
+  std::unique_ptr<Guard> guard_;
+  std::unique_ptr<postgres::CancelDesk> cancels_;
+  std::shared_ptr<const postgres::Options> postgres_options_;
+  std::vector<Worker> worker_parts_;
+  std::atomic<std::size_t> clients_ = 0;
+  std::unique_ptr<net::Workers> workers_;
+
+  std::unique_ptr<admin::Health> health_;
+  admin::Router router_;
+  std::unique_ptr<admin::Server> admin_;
+
+  net::Signal signalled_;
+  int stop_signals_ = 0;
+};
+
+}  // namespace sallyport::app

@@ -1,0 +1,99 @@
+#include "app/postgres_options.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+
+namespace sallyport::app {
+namespace {
+
+constexpr std::size_t file_bytes_max = 1 << 20;
+
+Result<std::shared_ptr<const net::TlsClientContext>> make_client_tls(
+    const ConnectionConfig& connection) {
+  net::TlsClientOptions options;
+  options.verify = connection.tls == UpstreamTls::verify_full ? net::TlsVerify::verify_full
+                   : connection.tls == UpstreamTls::verify_ca ? net::TlsVerify::verify_ca
+                                                              : net::TlsVerify::insecure;
+  if (!connection.ca.empty()) {
+    auto ca = read_text_file(connection.ca);
+    if (!ca) return fail(ca);
+    options.ca_pem = std::move(*ca);
+  }
+  return net::TlsClientContext::make(options);
+}
+
+std::vector<std::pair<std::string, std::string>> settings_of(const ConnectionConfig& connection) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  const auto add = [&](const char* name, std::uint32_t seconds) {
+    if (seconds != 0) settings.emplace_back(name, fmt::format("{}s", seconds));
+  };
+  add("statement_timeout", connection.statement_timeout_s);
+  add("lock_timeout", connection.lock_timeout_s);
+  add("idle_in_transaction_session_timeout", connection.idle_in_transaction_timeout_s);
+  return settings;
+}
+
+Result<std::shared_ptr<const postgres::Target>> make_target(const ConnectionConfig& connection) {
+  auto target = std::make_shared<postgres::Target>();
+  target->connection = connection.name;
+  target->host = connection.host;
+  target->port = connection.port;
+  target->databases = connection.databases;
+  target->user = connection.user;
+  target->password = connection.password.value;
+  target->settings = settings_of(connection);
+  if (connection.tls != UpstreamTls::disable) {
+    auto tls = make_client_tls(connection);
+    if (!tls) return fail(tls, fmt::format("connections.{}.tls", connection.name));
+    target->tls = std::move(*tls);
+  }
+  return target;
+}
+
+}  // namespace
+
+Result<std::string> read_text_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(Errc::io, "cannot read " + path.string());
+  std::string text(file_bytes_max + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > file_bytes_max) return fail(Errc::too_large, path.string() + " is too large");
+  return text;
+}
+
+Result<std::shared_ptr<const net::TlsServerContext>> make_server_tls(
+    const std::optional<TlsFiles>& files, std::vector<std::string> alpn) {
+  if (!files) return nullptr;
+  auto certificate = read_text_file(files->certificate);
+  if (!certificate) return fail(certificate);
+  auto key = read_text_file(files->key);
+  if (!key) return fail(key);
+  auto context = net::TlsServerContext::make({.certificate_pem = std::move(*certificate),
+                                              .key_pem = std::move(*key),
+                                              .alpn = std::move(alpn)});
+  if (!context) return fail(context, files->certificate.string());
+  return context;
+}
+
+Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Config& config,
+                                                                       std::size_t workers) {
+  auto options = std::make_shared<postgres::Options>();
+  if (config.postgres) {
+    auto tls = make_server_tls(config.postgres->tls, {"postgresql"});
+    if (!tls) return fail(tls, "listeners.postgres.tls");
+    options->tls = std::move(*tls);
+  }
+  for (const ConnectionConfig& connection : config.connections) {
+    auto target = make_target(connection);
+    if (!target) return fail(target);
+    options->targets.emplace(connection.name, std::move(*target));
+  }
+  options->message_bytes_max = config.limits.message_bytes_max;
+  options->sessions_max = (config.limits.sessions_max + workers - 1) / workers;
+  options->login_s_max = std::chrono::seconds(config.limits.authentication_s_max);
+  return options;
+}
+
+}  // namespace sallyport::app
