@@ -45,7 +45,9 @@ Permit::Permit(Guard& guard, std::string session, std::uint64_t sequence, Comman
       session_(std::move(session)),
       sequence_(sequence),
       command_(std::move(command)),
-      started_(started) {}
+      started_(started) {
+  ++guard.permits_open_;
+}
 
 Permit::Permit(Permit&& other) noexcept
     : guard_(std::exchange(other.guard_, nullptr)),
@@ -180,6 +182,7 @@ void Guard::abandon(Permit& permit) noexcept {
 }
 
 Result<void> Guard::append_outcome(Permit& permit, const Outcome& outcome) {
+  --permits_open_;
   const auto duration =
       std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady() - permit.started_);
   auto sequence =

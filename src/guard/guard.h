@@ -100,6 +100,8 @@ class Guard {
   void login_refused(const ledger::LoginRefused& refused);
 
   const Clock& clock() const { return clock_; }
+  /// Permits that are not settled yet: sessions and commands that are under way.
+  std::size_t permits_open() const { return permits_open_; }
 
  private:
   friend class Permit;
@@ -113,6 +115,7 @@ class Guard {
   Ledger& ledger_;
   const Clock& clock_;
   GuardOptions options_;
+  std::atomic<std::size_t> permits_open_ = 0;
 };
 
 }  // namespace sallyport
