@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "admin/health.h"
@@ -52,6 +55,7 @@ class LoopbackServer {
     router_.add("GET", "/big", at_once([](const http::Request&) {
                   return http::Response::text(200, std::string(8 << 20, 'x'));
                 }));
+    router_.add("GET", "/slow", [](const http::Request&) { return slow(); });
     workers_ = net::Workers::start(1, [this](std::size_t) -> Result<void> {
                  auto listener = net::Listener::bind({"127.0.0.1", 0});
                  if (!listener) return fail(listener);
@@ -73,6 +77,10 @@ class LoopbackServer {
   }
 
  private:
+  static net::Task<http::Response> slow() {
+    co_await net::Reactor::current().sleep_for(700ms);
+    co_return http::Response::text(200, "slow");
+  }
   static net::Task<void> shut(Server& server, std::chrono::nanoseconds grace,
                               std::promise<bool>& done) {
     const bool gone = co_await server.shutdown(grace);
@@ -231,6 +239,21 @@ TEST(AdminLoopback, SlowClientsAreBoundedAndKeepNobodyOut) {
     std::this_thread::sleep_for(20ms);
   }
   EXPECT_EQ(open.value(), 0);
+}
+
+TEST(AdminLoopback, AClientThatIsBeingAnsweredIsNotPushedOut) {
+  const LoopbackServer server({.connections_max = 1});
+  auto slow = std::async(std::launch::async, [&server] {
+    return shell("curl -s http://" + server.address() + "/slow");
+  });
+  const auto& open = metrics::gauge("sallyport_admin_connections", "");
+  while (open.value() < 1) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(shell("curl -s -o /dev/null -w '%{http_code}' http://" + server.address() + "/healthz"),
+            "000");
+  EXPECT_EQ(slow.get(), "slow");
+  EXPECT_EQ(shell("curl -s -o /dev/null -w '%{http_code}' http://" + server.address() + "/healthz"),
+            "200");
 }
 
 TEST(AdminLoopback, ShutdownFreesThePortAndTheClients) {

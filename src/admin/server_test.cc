@@ -291,6 +291,15 @@ TEST(AdminServer, ShutdownClosesIdleConnectionsAtOnce) {
   EXPECT_EQ(fixture.receive(), "<closed>");
 }
 
+TEST(AdminServer, ShutdownSaysWhenAHandlerDoesNotEnd) {
+  Fixture fixture;
+  fixture.router.add("GET", "/stuck", [](const http::Request&) { return slow(60s); });
+  fixture.feed(get("/stuck"));
+  fixture.reactor->run_to_end(fixture.reactor->sleep_for(5ms));
+  EXPECT_FALSE(fixture.reactor->run_to_end(fixture.server.shutdown(5ms)));
+  EXPECT_EQ(fixture.server.connections(), 1U);
+}
+
 TEST(AdminServer, ShutdownCutsWhatDoesNotFinish) {
   Fixture fixture;
   fixture.feed("POST /echo HTTP/1.1\r\nHost: gw.test\r\nContent-Length: 9\r\n\r\nabc");
