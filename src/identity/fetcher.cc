@@ -2,10 +2,7 @@
 
 #include <curl/curl.h>
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
+#include <memory>
 
 #include "base/numbers.h"
 #include "http/text.h"
@@ -15,18 +12,11 @@ namespace sallyport::identity {
 namespace {
 
 constexpr long kTimeoutMs = 10'000;
-constexpr std::size_t kQueueMax = 256;
 
 struct CurlFree {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
 };
 using Curl = std::unique_ptr<CURL, CurlFree>;
-
-struct Job {
-  std::string url;
-  std::string ca_file;
-  Fetcher::Done done;
-};
 
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* into) {
   auto& body = static_cast<Fetched*>(into)->body;
@@ -94,54 +84,17 @@ bool is_fetchable(std::string_view url) {
   return host == "127.0.0.1" || host == "localhost" || host == "[::1]";
 }
 
-struct CurlFetcher::State {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<Job> queue;
-  bool stopping = false;
-  std::thread thread;
-
-  void work() {
-    while (true) {
-      Job job;
-      {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [&] { return stopping || !queue.empty(); });
-        if (stopping) return;
-        job = std::move(queue.front());
-        queue.pop_front();
-      }
-      job.done(fetch(job.url, job.ca_file));
-    }
-  }
-};
-
-CurlFetcher::CurlFetcher() : state_(std::make_unique<State>()) {
+CurlFetcher::CurlFetcher() {
   static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
   (void)once;
-  state_->thread = std::thread([state = state_.get()] { state->work(); });
-}
-
-CurlFetcher::~CurlFetcher() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
-  }
-  state_->changed.notify_one();
-  state_->thread.join();
-  for (auto& job : state_->queue) job.done(fail(Errc::closed, "shutting down"));
 }
 
 void CurlFetcher::get(std::string url, std::string ca_file, Done done) {
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (!state_->stopping && state_->queue.size() < kQueueMax) {
-      state_->queue.push_back({std::move(url), std::move(ca_file), std::move(done)});
-      done = nullptr;
-    }
-  }
-  if (done) return done(fail(Errc::unavailable, "too many fetches wait, or shutting down"));
-  state_->changed.notify_one();
+  thread_.run([url = std::move(url), ca_file = std::move(ca_file),
+               done = std::move(done)](bool cancelled) {
+    if (cancelled) return done(fail(Errc::unavailable, "not fetched: busy or shutting down"));
+    done(fetch(url, ca_file));
+  });
 }
 
 }  // namespace sallyport::identity

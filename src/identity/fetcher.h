@@ -2,11 +2,11 @@
 // GET over HTTPS for issuers' documents, on one helper thread, off the path of any command.
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/result.h"
+#include "identity/helper_thread.h"
 
 namespace sallyport::identity {
 
@@ -31,12 +31,10 @@ bool is_fetchable(std::string_view url);
 class CurlFetcher final : public Fetcher {
  public:
   CurlFetcher();
-  ~CurlFetcher() override;
   void get(std::string url, std::string ca_file, Done done) override;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  HelperThread thread_{256};
 };
 
 }  // namespace sallyport::identity
