@@ -1,0 +1,178 @@
+#include "admin/api.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/log.h"
+#include "http/text.h"
+#include "identity/json.h"
+
+namespace sallyport::admin {
+namespace {
+
+constexpr std::size_t kBodyBytesMax = 4096;
+constexpr std::string_view kMetadata = "/.well-known/oauth-protected-resource";
+
+http::Response fresh(int status, const boost::json::object& body) {
+  auto response = http::Response::json(status, boost::json::serialize(body));
+  response.headers.add("Cache-Control", "no-store");
+  return response;
+}
+
+boost::json::object identity_json(const Identity& identity) {
+  boost::json::object object{{"kind", cedar_type(identity.kind)},
+                             {"id", identity.id},
+                             {"issuer", identity.issuer},
+                             {"subject", identity.subject},
+                             {"groups", boost::json::value_from(identity.groups)}};
+  if (!identity.display_name.empty()) object["name"] = identity.display_name;
+  if (!identity.email.empty()) object["email"] = identity.email;
+  if (!identity.owner.empty()) object["owner"] = identity.owner;
+  return object;
+}
+
+boost::json::object connection_json(const ApiConnection& connection) {
+  return {{"name", connection.name},
+          {"protocol", connection.protocol},
+          {"host", connection.host},
+          {"port", connection.port},
+          {"database", connection.database}};
+}
+
+/// The token of "Authorization: Bearer ...", or "".
+std::string_view bearer(const http::Request& request) {
+  const auto header = request.headers.get("Authorization").value_or("");
+  constexpr std::string_view scheme = "Bearer ";
+  if (header.size() <= scheme.size() ||
+      !http::equal_ignoring_case(header.substr(0, scheme.size()), scheme)) {
+    return "";
+  }
+  return http::trim(header.substr(scheme.size()));
+}
+
+}  // namespace
+
+http::Response problem(int status, std::string_view title, std::string_view detail,
+                       std::string_view hint) {
+  boost::json::object body{{"type", "about:blank"}, {"title", title}, {"status", status},
+                           {"detail", detail}};
+  if (!hint.empty()) body["hint"] = hint;
+  http::Response response{.status = status};
+  response.headers.add("Content-Type", "application/problem+json");
+  response.headers.add("Cache-Control", "no-store");
+  response.body = boost::json::serialize(body);
+  return response;
+}
+
+Api::Api(ApiOptions options, const identity::Authenticator& authenticator,
+         identity::Tickets& tickets, MayConnect may_connect)
+    : options_(std::move(options)),
+      authenticator_(authenticator),
+      tickets_(tickets),
+      may_connect_(std::move(may_connect)) {}
+
+void Api::add_routes(Router& router) {
+  const Handler handler = [this](http::Request request) { return handle(std::move(request)); };
+  router.add("GET", "/api/v1/whoami", handler);
+  router.add("GET", "/api/v1/connections", handler);
+  router.add("POST", "/api/v1/tickets", handler);
+  router.add("GET", kMetadata, handler);
+}
+
+net::Task<http::Response> Api::handle(http::Request request) {
+  if (request.path == kMetadata) co_return metadata();
+  const std::string token(bearer(request));
+  if (token.empty()) {
+    co_return unauthorized("no bearer token in the Authorization header", "run `sallyport login`");
+  }
+  auto credential = co_await authenticator_.verify_token(token);
+  if (!credential) {
+    log::info("token refused", {{"ip", request.client_ip}, {"reason", credential.error().detail}});
+    if (credential.error().kind == identity::CredentialError::Kind::unavailable) {
+      co_return problem(503, "Unavailable", credential.error().message, credential.error().hint);
+    }
+    co_return unauthorized(credential.error().message, credential.error().hint);
+  }
+  if (request.path == "/api/v1/whoami") co_return whoami(*credential);
+  if (request.path == "/api/v1/connections") co_return connections(*credential);
+  if (request.path == "/api/v1/tickets") co_return mint(*credential, request.body);
+  co_return problem(404, "Not found", "there is no such path in this API");
+}
+
+http::Response Api::unauthorized(std::string_view detail, std::string_view hint) const {
+  auto response = problem(401, "Not authenticated", detail, hint);
+  response.headers.add("WWW-Authenticate",
+                       "Bearer error=\"invalid_token\", resource_metadata=\"" +
+                           std::string(kMetadata) + "\"");
+  return response;
+}
+
+http::Response Api::metadata() const {
+  return fresh(200, {{"resource", options_.audience},
+                     {"authorization_servers", boost::json::array{options_.issuer}},
+                     {"bearer_methods_supported", boost::json::array{"header"}},
+                     {"sallyport_client_id", options_.client_id}});
+}
+
+http::Response Api::whoami(const identity::Credential& credential) const {
+  boost::json::array chain;
+  for (const auto& identity : credential.chain.identities) chain.push_back(identity_json(identity));
+  const auto& authentication = credential.authentication;
+  boost::json::object how{{"method", authentication.method},
+                          {"expires_at", to_iso8601(authentication.expires_at)},
+                          {"scopes", boost::json::value_from(authentication.scopes)}};
+  if (!authentication.acr.empty()) how["acr"] = authentication.acr;
+  if (authentication.authenticated_at != WallTime{}) {
+    how["authenticated_at"] = to_iso8601(authentication.authenticated_at);
+  }
+  return fresh(200, {{"name", credential.chain.to_string()},
+                     {"chain", std::move(chain)},
+                     {"authentication", std::move(how)}});
+}
+
+bool Api::may_connect(const identity::Credential& credential,
+                      const ApiConnection& connection) const {
+  return !may_connect_ || may_connect_(credential, connection);
+}
+
+http::Response Api::connections(const identity::Credential& credential) const {
+  boost::json::array all;
+  for (const auto& connection : options_.connections) {
+    if (may_connect(credential, connection)) all.push_back(connection_json(connection));
+  }
+  return fresh(200, {{"connections", std::move(all)}});
+}
+
+http::Response Api::mint(const identity::Credential& credential, std::string_view body) const {
+  const auto document = identity::Json::parse(body, kBodyBytesMax);
+  const auto name = document ? document->text("connection") : std::nullopt;
+  if (!name) {
+    return problem(400, "Bad request", "the body is no JSON object with a connection",
+                   R"(send {"connection":"shop"})");
+  }
+  const auto found = std::ranges::find(options_.connections, *name, &ApiConnection::name);
+  // One that may not be used and one that is not there look the same.
+  if (found == options_.connections.end() || !may_connect(credential, *found)) {
+    return problem(404, "No such connection",
+                   "there is no connection of that name that you may use",
+                   "`sallyport whoami` shows who you are here, GET /api/v1/connections what you may use");
+  }
+  auto ticket = tickets_.mint(credential, found->name);
+  if (!ticket) {
+    if (ticket.error().code == Errc::denied) {
+      return unauthorized("the token is about to expire", "run `sallyport login`");
+    }
+    log::error("ticket not minted", {{"error", ticket.error().detail}});
+    return problem(503, "Unavailable", "the ticket cannot be kept right now", "try again");
+  }
+  return fresh(201, {{"ticket", ticket->text},
+                     {"user", ticket->user},
+                     {"connection", found->name},
+                     {"protocol", found->protocol},
+                     {"host", found->host},
+                     {"port", found->port},
+                     {"database", found->database},
+                     {"expires_at", to_iso8601(ticket->expires_at)}});
+}
+
+}  // namespace sallyport::admin
