@@ -267,4 +267,26 @@ Result<void> parse_policies(std::string_view file, std::string_view text, Ids id
   return ok();
 }
 
+Result<UidText> parse_uid(std::string_view text) {
+  const auto bad = [&] {
+    return fail(Errc::malformed, quoted(text) + " is no entity (hint: Type::\"id\")");
+  };
+  auto tokens = lex(text);
+  if (!tokens || !is_utf8(text)) return bad();
+  UidText uid;
+  std::size_t at = 0;
+  for (; (*tokens)[at].kind == Token::Kind::identifier && (*tokens)[at + 1].is("::"); at += 2) {
+    if (!uid.type.empty()) uid.type += "::";
+    uid.type += (*tokens)[at].text;
+  }
+  if (uid.type.empty() || (*tokens)[at].kind != Token::Kind::string ||
+      (*tokens)[at + 1].kind != Token::Kind::end) {
+    return bad();
+  }
+  auto id = unescape((*tokens)[at]);
+  if (!id) return bad();
+  uid.id = std::move(*id);
+  return uid;
+}
+
 }  // namespace sallyport::cedar

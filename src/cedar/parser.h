@@ -2,6 +2,7 @@
 // The policy language as text. Every error says file:line:column and, where there is one, a hint.
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,5 +26,12 @@ enum class Ids {
 /// both may hold part of the text and are to be thrown away.
 Result<void> parse_policies(std::string_view file, std::string_view text, Ids ids,
                             Program& program, std::vector<Policy>& policies);
+
+/// An entity as a policy writes it: Table::"shop/shop/public/customers".
+struct UidText {
+  std::string type;
+  std::string id;
+};
+Result<UidText> parse_uid(std::string_view text);
 
 }  // namespace sallyport::cedar

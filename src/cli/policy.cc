@@ -1,0 +1,256 @@
+#include "cli/policy.h"
+
+#include <iostream>
+#include <memory>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "cedar/parser.h"
+#include "core/resource_id.h"
+#include "policy/load.h"
+
+namespace sallyport::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int exit_denied = 1;
+constexpr int exit_invalid = 2;
+
+Result<std::vector<policy::ConnectionFacts>> facts_of(const PolicyQuestion& question,
+                                                      const PolicyTools& tools) {
+  if (!question.config.empty()) {
+    if (!tools.connections) return fail(Errc::invalid, "--config cannot be used here");
+    return tools.connections(question.config);
+  }
+  return std::vector<policy::ConnectionFacts>{{.name = question.connection,
+                                               .protocol = question.protocol,
+                                               .env = question.environment,
+                                               .resource_groups = question.resource_groups}};
+}
+
+Session session_of(const PolicyQuestion& question, WallTime now) {
+  Session session;
+  session.id = "explain";
+  session.tenant = question.tenant;
+  session.protocol = question.protocol;
+  session.connection = question.connection;
+  session.database = question.database.empty() ? question.connection : question.database;
+  session.source_ip = question.source_ip;
+  session.started_at = now;
+  session.authentication = {.method = "explain",
+                            .authenticated_at = now,
+                            .scopes = question.scopes};
+  session.chain.identities.push_back(
+      {.kind = IdentityKind::user, .id = question.user, .groups = question.groups});
+  for (const std::string& agent : question.agents) {
+    session.chain.identities.push_back({.kind = IdentityKind::agent,
+                                        .id = agent,
+                                        .groups = question.agent_groups,
+                                        .attested = true});
+  }
+  return session;
+}
+
+Result<Command> command_of(const PolicyQuestion& question, const PolicyTools& tools,
+                           const std::string& database) {
+  if (!question.sql.empty()) {
+    if (!tools.analyse) return fail(Errc::invalid, "SQL cannot be explained here");
+    return tools.analyse(question.connection, database, question.sql);
+  }
+  Command command;
+  command.kind = "explain";
+  Action action{question.action, {"Connection", resource_id({question.connection})}};
+  if (action.name.empty()) {
+    return fail(Errc::invalid, "what is asked? (hint: give SQL, or --action and --resource)");
+  }
+  if (!question.resource.empty()) {
+    auto uid = cedar::parse_uid(question.resource);
+    if (!uid) return fail(uid, "--resource");
+    action.resource = {std::move(uid->type), std::move(uid->id)};
+  } else if (action.name != "connect") {
+    return fail(Errc::invalid, "--action " + action.name + " needs --resource");
+  }
+  if (action.name.starts_with("sql:")) {
+    command.context = SqlContext{.kind = action.name.substr(4), .has_where = question.has_where};
+  }
+  command.actions.push_back(std::move(action));
+  return command;
+}
+
+/// "support-is-read-only (policies/20-shop.cedar:81:1)".
+std::string located(const policy::Policies& policies, const std::string& id) {
+  const cedar::Policy* const found = policies.set().find(id);
+  return found == nullptr
+             ? id
+             : fmt::format("{} ({}:{}:{})", id, found->file, found->line, found->column);
+}
+
+json::object to_json(const Answer& answer) {
+  return {{"principal", answer.principal},
+          {"action", answer.action.name},
+          {"resource", answer.action.resource.type + "::" + cedar::quoted(answer.action.resource.id)},
+          {"allowed", answer.allowed},
+          {"policies", json::value_from(answer.policies)},
+          {"errors", json::value_from(answer.errors)}};
+}
+
+[[noreturn]] void stop(const Error& error, bool as_json) {
+  if (as_json) {
+    std::cout << json::serialize(json::object{{"error", error.detail}}) << "\n";
+  } else {
+    std::cerr << error.detail << "\n";
+  }
+  throw CLI::RuntimeError(exit_invalid);
+}
+
+void run_check(const std::filesystem::path& folder, bool as_json) {
+  const auto policies = check_policies(folder);
+  if (!policies) stop(policies.error(), as_json);
+  const std::size_t count = (*policies)->set().policies().size();
+  if (as_json) {
+    std::cout << json::serialize(json::object{{"ok", true},
+                                              {"policies", count},
+                                              {"epoch", (*policies)->epoch()}})
+              << "\n";
+  } else {
+    std::cout << fmt::format("{}: {} policies, all good\n", folder.string(), count);
+  }
+}
+
+void run_explain(const PolicyQuestion& question, const PolicyTools& tools, bool as_json) {
+  const auto explanation = explain_policy(question, tools, system_clock().now());
+  if (!explanation) stop(explanation.error(), as_json);
+  std::cout << (as_json ? to_json(*explanation) + "\n" : to_text(*explanation));
+  if (explanation->decision.verdict != Verdict::allow) throw CLI::RuntimeError(exit_denied);
+}
+
+void add_check(CLI::App& parent) {
+  struct Options {
+    std::filesystem::path folder = "policies";
+    bool as_json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const check = parent.add_subcommand(
+      "check", "Read all policies of a folder and say what is wrong, with file:line:column");
+  check->add_option("DIR", options->folder, "The folder (default: policies)");
+  check->add_flag("--json", options->as_json, "Print JSON");
+  check->footer("Example:\n  sallyport policy check policies");
+  check->callback([options] { run_check(options->folder, options->as_json); });
+}
+
+void add_who(CLI::App& explain, PolicyQuestion& question) {
+  explain.add_option("--as", question.user, "The user's id")->required();
+  explain.add_option("--group", question.groups, "A group of the user; may be repeated");
+  explain.add_option("--agent", question.agents,
+                     "An agent that acts for the user, nearest first; may be repeated");
+  explain.add_option("--agent-group", question.agent_groups, "A group of the agents");
+  explain.add_option("--scope", question.scopes, "A scope of the credential; may be repeated");
+  explain.add_option("--from", question.source_ip, "The client's address (default: 127.0.0.1)");
+  explain.add_option("--tenant", question.tenant, "The tenant (default: default)");
+}
+
+void add_what(CLI::App& explain, PolicyQuestion& question, const PolicyTools& tools) {
+  explain.add_option("--connection", question.connection, "The connection")->required();
+  explain.add_option("--database", question.database, "The database (default: as the connection)");
+  explain.add_option("--protocol", question.protocol, "The connection's protocol");
+  explain.add_option("--env", question.environment, "The connection's env");
+  explain.add_option("--resource-group", question.resource_groups,
+                     "A resource group of the connection; may be repeated");
+  explain.add_option("--action", question.action, "The action, such as sql:select");
+  explain.add_option("--resource", question.resource,
+                     "The resource, such as 'Table::\"shop/shop/public/customers\"'");
+  explain.add_flag("--where", question.has_where, "The statement has a WHERE");
+  if (tools.analyse) explain.add_option("SQL", question.sql, "Instead of action and resource");
+  if (tools.connections) {
+    explain.add_option("--config", question.config, "Take the connections from this file");
+  }
+}
+
+void add_explain(CLI::App& parent, PolicyTools tools) {
+  struct Options {
+    PolicyQuestion question;
+    PolicyTools tools;
+    bool as_json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  options->tools = std::move(tools);
+  CLI::App* const explain = parent.add_subcommand(
+      "explain", "Say what would be decided, for each identity, and by which policies");
+  explain->add_option("--policies", options->question.policies, "The folder (default: policies)");
+  add_who(*explain, options->question);
+  add_what(*explain, options->question, options->tools);
+  explain->add_flag("--json", options->as_json, "Print JSON");
+  explain->footer(
+      "Examples:\n"
+      "  sallyport policy explain --as bob --group developers --connection shop --action connect\n"
+      "  sallyport policy explain --as alice --group support --connection shop \\\n"
+      "    --action sql:delete --resource 'Table::\"shop/shop/public/customers\"'\n"
+      "Exit code: 0 allowed, 1 denied, 2 the policies or the question are wrong");
+  explain->callback(
+      [options] { run_explain(options->question, options->tools, options->as_json); });
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const policy::Policies>> check_policies(
+    const std::filesystem::path& folder) {
+  return policy::load(folder, {});
+}
+
+Result<Explanation> explain_policy(const PolicyQuestion& question, const PolicyTools& tools,
+                                   WallTime now) {
+  auto facts = facts_of(question, tools);
+  if (!facts) return fail(facts);
+  auto policies = policy::load(question.policies, std::move(*facts), question.tenant);
+  if (!policies) return fail(policies);
+  const Session session = session_of(question, now);
+  auto command = command_of(question, tools, session.database);
+  if (!command) return fail(command);
+  const bool may_write = (*policies)->may_write(session);
+  if (auto* const sql = std::get_if<SqlContext>(&command->context)) {
+    sql->read_only_transaction = !may_write;
+  }
+  return Explanation{(*policies)->decide(session, *command, now), may_write, *policies};
+}
+
+std::string to_text(const Explanation& explanation) {
+  const Decision& decision = explanation.decision;
+  std::string text = fmt::format("{}{}{}\n", to_string(decision.verdict),
+                                 decision.reason.empty() ? "" : ": ", decision.reason);
+  for (const Answer& answer : decision.answers) {
+    text += fmt::format("  {:3} {} {} {}::{}\n", answer.allowed ? "yes" : "no", answer.principal,
+                        answer.action.name, answer.action.resource.type,
+                        cedar::quoted(answer.action.resource.id));
+    for (const std::string& id : answer.policies) {
+      text += "        " + located(*explanation.policies, id) + "\n";
+    }
+    for (const std::string& error : answer.errors) text += "        error: " + error + "\n";
+    if (answer.policies.empty() && answer.errors.empty()) text += "        no policy permits it\n";
+  }
+  text += explanation.may_write
+              ? "  sessions of this chain may write where a policy says so\n"
+              : "  no policy lets this chain write here: its sessions are read-only\n";
+  return text;
+}
+
+std::string to_json(const Explanation& explanation) {
+  json::array answers;
+  for (const Answer& answer : explanation.decision.answers) answers.push_back(to_json(answer));
+  return json::serialize(json::object{{"verdict", to_string(explanation.decision.verdict)},
+                                      {"reason", explanation.decision.reason},
+                                      {"answers", std::move(answers)},
+                                      {"may_write", explanation.may_write},
+                                      {"epoch", explanation.decision.policy_epoch}});
+}
+
+void add_policy(CLI::App& app, PolicyTools tools) {
+  CLI::App* const policy = app.add_subcommand("policy", "Check policies and explain decisions");
+  policy->require_subcommand(1);
+  add_check(*policy);
+  add_explain(*policy, std::move(tools));
+}
+
+}  // namespace sallyport::cli
