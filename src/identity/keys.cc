@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "identity/delivery.h"
 #include "identity/json.h"
 
@@ -47,12 +48,24 @@ Result<std::string> jwks_uri_of(const Result<Fetched>& fetched, const std::strin
 struct KeyCache::State : std::enable_shared_from_this<State> {
   State(const IssuerOptions& options, const Clock& clock, Fetcher& fetcher)
       : issuer(options.url),
+        fetched_total(metrics::counter("sallyport_issuer_key_fetches_total",
+                                       "Fetches of an issuer's keys",
+                                       {{"issuer", options.url}, {"result", "ok"}})),
+        failed_total(metrics::counter("sallyport_issuer_key_fetches_total",
+                                      "Fetches of an issuer's keys",
+                                      {{"issuer", options.url}, {"result", "failed"}})),
+        stale_total(metrics::counter("sallyport_issuer_keys_stale_total",
+                                     "Tokens checked with keys past their age",
+                                     {{"issuer", options.url}})),
         discovery_url(options.openid_configuration_url),
         ca_file(options.ca_file),
         clock(clock),
         fetcher(fetcher) {}
 
   const std::string issuer;
+  metrics::Counter& fetched_total;
+  metrics::Counter& failed_total;
+  metrics::Counter& stale_total;
   const std::string discovery_url;  // empty: derived
   const std::string ca_file;
   const Clock& clock;
@@ -66,7 +79,7 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
   bool fetching = false;
   std::vector<std::function<void(Nothing)>> waiters;
   std::map<std::string, SteadyTime, std::less<>> unknown_kids;
-  Metrics metrics;
+  Metrics counts;
 
   enum class Next : std::uint8_t { answer, wait };
   struct Look {
@@ -88,7 +101,10 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
 
     auto key = keys->find(kid, algorithm);
     if (key) {
-      if (stale) ++metrics.served_stale;
+      if (stale) {
+        ++counts.served_stale;
+        stale_total.add();
+      }
       return {.key = std::move(key)};
     }
     const auto known = unknown_kids.find(kid);
@@ -99,7 +115,7 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
   }
 
   void remember_unknown(const std::string& kid, SteadyTime now) {
-    ++metrics.unknown_kids;
+    ++counts.unknown_kids;
     if (unknown_kids.size() >= kUnknownKidsMax) unknown_kids.clear();
     unknown_kids[kid] = now;
   }
@@ -110,7 +126,7 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
     if (fetching) return false;
     fetching = true;
     attempted_at = clock.steady();
-    ++metrics.fetches;
+    ++counts.fetches;
     return true;
   }
 
@@ -138,6 +154,7 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
 
   void finish(Result<KeySet> set, std::optional<std::uint32_t> max_age_s) {
     std::vector<std::function<void(Nothing)>> woken;
+    const auto keys_skipped = set ? set->skipped : std::vector<std::string>{};
     {
       const std::lock_guard lock(mutex);
       fetching = false;
@@ -147,10 +164,15 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
         fresh_until = clock.steady() + age;
         keys = std::make_shared<const KeySet>(std::move(*set));
       } else {
-        ++metrics.failures;
+        ++counts.failures;
       }
     }
-    if (!set) {
+    (set ? fetched_total : failed_total).add();
+    if (set) {
+      for (const auto& why : keys_skipped) {
+        log::info("issuer's key not used", {{"issuer", issuer}, {"key", why}});
+      }
+    } else {
       log::warn("issuer's keys not fetched", {{"issuer", issuer}, {"error", set.error().detail}});
     }
     for (auto& wake : woken) wake(Nothing{});
@@ -193,7 +215,7 @@ net::Task<Result<std::shared_ptr<const PublicKey>>> KeyCache::find(std::string k
 
 KeyCache::Metrics KeyCache::metrics() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->metrics;
+  return state_->counts;
 }
 
 }  // namespace sallyport::identity

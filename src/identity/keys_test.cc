@@ -144,6 +144,10 @@ class SlowFetcher final : public Fetcher {
   std::vector<std::pair<std::string, Done>> waiting;
 };
 
+net::Task<void> one_turn(net::Reactor& reactor) {
+  co_await reactor.sleep_for(seconds(0));
+}
+
 net::Task<void> find_into(KeyCache& cache, std::string kid, int& found) {
   auto key = co_await cache.find(std::move(kid), Algorithm::es256);
   if (key && *key) ++found;
@@ -154,14 +158,13 @@ TEST_F(KeyCacheTest, FetchesOnceForAllWhoWait) {
   KeyCache shared({.name = "corp", .url = std::string(testing::kIssuer)}, clock, slow);
   int found = 0;
   for (int i = 0; i < 10; ++i) reactor->spawn("find", find_into(shared, key.kid(), found));
-  const auto drive = [&]() -> net::Task<void> { co_await reactor->sleep_for(seconds(0)); };
-  while (slow.waiting.empty()) reactor->run_to_end(drive());
+  while (slow.waiting.empty()) reactor->run_to_end(one_turn(*reactor));
   ASSERT_EQ(slow.waiting.size(), 1U);
   std::exchange(slow.waiting, {})[0].second(Fetched{.body = discovery(testing::kIssuer)});
   ASSERT_EQ(slow.waiting.size(), 1U);
   std::exchange(slow.waiting, {})[0].second(Fetched{.body = set_of({&key})});
-  while (reactor->spawned() > 1) reactor->run_to_end(drive());
-  reactor->run_to_end(drive());
+  while (reactor->spawned() > 1) reactor->run_to_end(one_turn(*reactor));
+  reactor->run_to_end(one_turn(*reactor));
   EXPECT_EQ(found, 10);
   EXPECT_EQ(shared.metrics().fetches, 1U);
 }
@@ -172,8 +175,7 @@ TEST_F(KeyCacheTest, SurvivesAWaiterThatGoesAway) {
   auto shared = std::make_unique<KeyCache>(
       IssuerOptions{.name = "corp", .url = std::string(testing::kIssuer)}, clock, slow);
   reactor->spawn("find", find_into(*shared, key.kid(), found));
-  const auto drive = [&]() -> net::Task<void> { co_await reactor->sleep_for(seconds(0)); };
-  while (slow.waiting.empty()) reactor->run_to_end(drive());
+  while (slow.waiting.empty()) reactor->run_to_end(one_turn(*reactor));
   reactor.reset();
   shared.reset();
   std::exchange(slow.waiting, {})[0].second(fail(Errc::unavailable, "down"));
