@@ -54,8 +54,8 @@ std::string_view bearer(const http::Request& request) {
 
 http::Response problem(int status, std::string_view title, std::string_view detail,
                        std::string_view hint) {
-  boost::json::object body{{"type", "about:blank"}, {"title", title}, {"status", status},
-                           {"detail", detail}};
+  boost::json::object body{
+      {"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
   if (!hint.empty()) body["hint"] = hint;
   http::Response response{.status = status};
   response.headers.add("Content-Type", "application/problem+json");
@@ -101,9 +101,8 @@ net::Task<http::Response> Api::handle(http::Request request) {
 
 http::Response Api::unauthorized(std::string_view detail, std::string_view hint) const {
   auto response = problem(401, "Not authenticated", detail, hint);
-  response.headers.add("WWW-Authenticate",
-                       "Bearer error=\"invalid_token\", resource_metadata=\"" +
-                           std::string(kMetadata) + "\"");
+  response.headers.add("WWW-Authenticate", "Bearer error=\"invalid_token\", resource_metadata=\"" +
+                                               std::string(kMetadata) + "\"");
   return response;
 }
 
@@ -153,9 +152,9 @@ http::Response Api::mint(const identity::Credential& credential, std::string_vie
   const auto found = std::ranges::find(options_.connections, *name, &ApiConnection::name);
   // One that may not be used and one that is not there look the same.
   if (found == options_.connections.end() || !may_connect(credential, *found)) {
-    return problem(404, "No such connection",
-                   "there is no connection of that name that you may use",
-                   "`sallyport whoami` shows who you are here, GET /api/v1/connections what you may use");
+    return problem(
+        404, "No such connection", "there is no connection of that name that you may use",
+        "`sallyport whoami` shows who you are here, GET /api/v1/connections what you may use");
   }
   auto ticket = tickets_.mint(credential, found->name);
   if (!ticket) {

@@ -86,8 +86,8 @@ TEST_F(ApiTest, TellsAForbiddenConnectionFromAMissingOneByNothing) {
 }
 
 TEST_F(ApiTest, RefusesBodiesItCannotRead) {
-  for (const std::string bad : {"", "[]", "{}", R"({"connection":7})",
-                                R"({"connection":"shop","connection":"x"})"}) {
+  for (const std::string bad :
+       {"", "[]", "{}", R"({"connection":7})", R"({"connection":"shop","connection":"x"})"}) {
     EXPECT_EQ(call("POST", "/api/v1/tickets", bad, token()).status, 400) << bad;
   }
   EXPECT_EQ(call("POST", "/api/v1/tickets", std::string(5000, ' '), token()).status, 400);

@@ -1,9 +1,9 @@
 #include "cli/client.h"
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fmt/format.h>
 
 #include "base/clock.h"
 #include "cli/client_state.h"
@@ -26,11 +26,11 @@ std::int64_t now_s() {
 /// A new access token for the saved refresh token, saved again. Leaves `state` as it is if that is
 /// refused: the gateway will say what is wrong with the old one.
 Result<void> renew(const std::string& path, ClientState& state) {
-  auto answer = http_call({.url = state.token_endpoint,
-                           .ca_file = state.ca_file,
-                           .form = "grant_type=refresh_token&client_id=" +
-                                   http::url_encode(state.client_id) +
-                                   "&refresh_token=" + http::url_encode(state.refresh_token)});
+  auto answer =
+      http_call({.url = state.token_endpoint,
+                 .ca_file = state.ca_file,
+                 .form = "grant_type=refresh_token&client_id=" + http::url_encode(state.client_id) +
+                         "&refresh_token=" + http::url_encode(state.refresh_token)});
   if (!answer) return fail(answer);
   const auto tokens = answer->json();
   const auto access = tokens.text("access_token");
@@ -46,7 +46,8 @@ Result<void> renew(const std::string& path, ClientState& state) {
 
 void ClientOptions::add_to(CLI::App& command) {
   command.add_option("--gateway", gateway, "URL of the gateway (or SALLYPORT_GATEWAY)");
-  command.add_option("--ca", ca_file, "file with the authority of its certificate (or SALLYPORT_CA)");
+  command.add_option("--ca", ca_file,
+                     "file with the authority of its certificate (or SALLYPORT_CA)");
   command.add_flag("--json", json, "print JSON");
 }
 
@@ -62,7 +63,8 @@ Result<Client> Client::open(const ClientOptions& options) {
   if (!path) return fail(path);
   auto state = load_state(*path);
   if (!state) return fail(state);
-  if (!*state) return fail(Errc::denied, "nobody is logged in; run `sallyport login --gateway URL`");
+  if (!*state)
+    return fail(Errc::denied, "nobody is logged in; run `sallyport login --gateway URL`");
   ClientState& saved = **state;
   if (client.gateway_.empty()) client.gateway_ = saved.gateway;
   if (client.gateway_ == saved.gateway && client.ca_file_.empty()) client.ca_file_ = saved.ca_file;
@@ -86,8 +88,8 @@ Result<identity::Json> Client::call(HttpAsk ask) const {
   if (!answer) return fail(answer);
   auto json = answer->json();
   if (answer->status >= 200 && answer->status < 300 && json.is_object()) return json;
-  std::string text(json.text("detail").value_or("the gateway answers " +
-                                                std::to_string(answer->status)));
+  std::string text(
+      json.text("detail").value_or("the gateway answers " + std::to_string(answer->status)));
   if (const auto hint = json.text("hint")) text += "; " + std::string(*hint);
   return fail(answer->status == 401 ? Errc::denied : Errc::unavailable, std::move(text));
 }
@@ -103,8 +105,8 @@ Result<identity::Json> Client::post(std::string_view path, std::string json) con
 Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& connection) {
   auto client = Client::open(options);
   if (!client) return fail(client);
-  auto answer = client->post("/api/v1/tickets", boost::json::serialize(boost::json::object{
-                                                    {"connection", connection}}));
+  auto answer = client->post(
+      "/api/v1/tickets", boost::json::serialize(boost::json::object{{"connection", connection}}));
   if (!answer) return fail(answer);
   const auto read = [&](std::string_view name) {
     return std::string(answer->text(name).value_or(""));
@@ -126,12 +128,10 @@ Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& con
 }
 
 std::vector<std::pair<std::string, std::string>> libpq_environment(const Ticket& ticket) {
-  std::vector<std::pair<std::string, std::string>> all{{"PGHOST", ticket.host},
-                                                       {"PGPORT", std::to_string(ticket.port)},
-                                                       {"PGDATABASE", ticket.database},
-                                                       {"PGUSER", ticket.user},
-                                                       {"PGPASSWORD", ticket.text},
-                                                       {"PGSSLMODE", "verify-full"}};
+  std::vector<std::pair<std::string, std::string>> all{
+      {"PGHOST", ticket.host},         {"PGPORT", std::to_string(ticket.port)},
+      {"PGDATABASE", ticket.database}, {"PGUSER", ticket.user},
+      {"PGPASSWORD", ticket.text},     {"PGSSLMODE", "verify-full"}};
   if (!ticket.ca_file.empty()) all.emplace_back("PGSSLROOTCERT", ticket.ca_file);
   return all;
 }
@@ -159,9 +159,12 @@ std::string shell_quote(std::string_view text) {
 void give_up(const Error& error) {
   fmt::print(stderr, "sallyport: {}\n", error.detail);
   switch (error.code) {
-    case Errc::denied: throw CLI::RuntimeError(exit_not_logged_in);
-    case Errc::invalid: throw CLI::RuntimeError(exit_usage);
-    default: throw CLI::RuntimeError(exit_failed);
+    case Errc::denied:
+      throw CLI::RuntimeError(exit_not_logged_in);
+    case Errc::invalid:
+      throw CLI::RuntimeError(exit_usage);
+    default:
+      throw CLI::RuntimeError(exit_failed);
   }
 }
 

@@ -53,7 +53,8 @@ std::string oauth_problem(const Json& answer, int status) {
   return text + " with status " + std::to_string(status);
 }
 
-Result<ClientState> state_from(const Json& tokens, const LoginPlace& place, std::string_view nonce) {
+Result<ClientState> state_from(const Json& tokens, const LoginPlace& place,
+                               std::string_view nonce) {
   const auto access = tokens.text("access_token");
   if (!access) return fail(Errc::malformed, "the issuer gave no access token");
   const WallTime now = system_clock().now();
@@ -94,8 +95,8 @@ bool lists(const Json& document, std::string_view name, std::string_view value) 
 }  // namespace
 
 Result<LoginPlace> find_login_place(const std::string& gateway, const std::string& ca_file) {
-  auto answer = http_call(
-      {.url = gateway + "/.well-known/oauth-protected-resource", .ca_file = ca_file});
+  auto answer =
+      http_call({.url = gateway + "/.well-known/oauth-protected-resource", .ca_file = ca_file});
   if (!answer) return fail(answer);
   const auto metadata = answer->json();
   const Json* servers = metadata.member("authorization_servers");
@@ -157,8 +158,7 @@ Result<ClientState> login_by_browser(const LoginPlace& place, Random& random,
   const std::string nonce = random_text(random);
   const std::string verifier = random_text(random);
   const std::string scope = scope_of(place);
-  show(place.authorization_endpoint +
-       (place.authorization_endpoint.contains('?') ? "&" : "?") +
+  show(place.authorization_endpoint + (place.authorization_endpoint.contains('?') ? "&" : "?") +
        form_of({{"response_type", "code"},
                 {"client_id", place.client_id},
                 {"redirect_uri", redirect_uri},

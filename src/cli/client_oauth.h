@@ -36,8 +36,8 @@ Result<ClientState> login_by_device(
     const std::function<void(const std::string& url, const std::string& code,
                              const std::string& whole_url)>& show);
 
-/// An ID token that came from the token endpoint over TLS: issuer, audience, expiry and nonce (OpenID
-/// Connect Core 3.1.3.7). An empty `nonce` asks for none.
+/// An ID token that came from the token endpoint over TLS: issuer, audience, expiry and nonce
+/// (OpenID Connect Core 3.1.3.7). An empty `nonce` asks for none.
 Result<void> check_id_token(std::string_view token, const LoginPlace& place, std::string_view nonce,
                             WallTime now);
 

@@ -46,7 +46,7 @@ Result<std::string> state_path() {
 }
 
 Result<std::optional<ClientState>> load_state(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return std::nullopt;
     return fail(Errc::io, path + " cannot be read");

@@ -16,7 +16,7 @@ struct ClientState {
   std::string token_endpoint;
   std::string client_id;
   std::string access_token;
-  std::string refresh_token;  // may be empty
+  std::string refresh_token;   // may be empty
   std::int64_t expires_s = 0;  // Unix time
 
   friend bool operator==(const ClientState&, const ClientState&) = default;

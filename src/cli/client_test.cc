@@ -35,7 +35,7 @@ TEST_F(ClientStateTest, ComesBackAndIsPrivate) {
   EXPECT_EQ(load_state(path).value(), std::nullopt);
   ASSERT_TRUE(save_state(path, state));
   EXPECT_EQ(load_state(path).value(), state);
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   ASSERT_TRUE(save_state(path, state));
@@ -108,8 +108,7 @@ TEST(IdToken, MustBeForThisLoginAtThisIssuer) {
   EXPECT_FALSE(check(R"({"iss":"https://i","aud":"cli","exp":1799999940,"nonce":"n"})"));
   EXPECT_FALSE(check(R"({"iss":"https://i","aud":"cli","exp":1800000300,"nonce":"other"})"));
   EXPECT_FALSE(check(R"({"iss":"https://i","aud":"cli","exp":1800000300})"));
-  EXPECT_FALSE(
-      check(R"({"iss":"https://i","aud":"cli","azp":"x","exp":1800000300,"nonce":"n"})"));
+  EXPECT_FALSE(check(R"({"iss":"https://i","aud":"cli","azp":"x","exp":1800000300,"nonce":"n"})"));
 }
 
 TEST(Loopback, WaitsForTheAnswerWithTheRightState) {

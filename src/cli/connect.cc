@@ -1,11 +1,11 @@
 #include "cli/connect.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
 #include <boost/json.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include <memory>
 
@@ -36,8 +36,9 @@ Error become_psql(const Ticket& ticket, std::vector<std::string> rest) {
   arguments.push_back(nullptr);
   ::execvp("psql", arguments.data());
   if (errno == ENOENT) {
-    return {Errc::unavailable,
-            "psql is not installed; `sallyport connect NAME --print` gives a DSN for other clients"};
+    return {
+        Errc::unavailable,
+        "psql is not installed; `sallyport connect NAME --print` gives a DSN for other clients"};
   }
   return {Errc::unavailable, std::string("psql cannot be started: ") + std::strerror(errno)};
 }

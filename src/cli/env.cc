@@ -1,7 +1,7 @@
 #include "cli/env.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <memory>
 

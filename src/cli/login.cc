@@ -3,10 +3,10 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fmt/format.h>
 #include <thread>
 
 #include "cli/client.h"
@@ -28,8 +28,7 @@ void open_browser(const std::string& url) {
   std::string argument = url;
   char* const arguments[] = {program.data(), argument.data(), nullptr};
   pid_t child = 0;
-  const int failed =
-      ::posix_spawnp(&child, program.c_str(), &quiet, nullptr, arguments, environ);
+  const int failed = ::posix_spawnp(&child, program.c_str(), &quiet, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&quiet);
   if (failed == 0) std::thread([child] { ::waitpid(child, nullptr, 0); }).detach();
 }
@@ -42,8 +41,8 @@ Result<ClientState> log_in(const LoginPlace& place, bool device) {
     });
   }
   return login_by_browser(place, system_random(), [](const std::string& url) {
-    fmt::print(stderr, "Open this address to log in (it is opened for you where possible):\n\n{}\n\n",
-               url);
+    fmt::print(stderr,
+               "Open this address to log in (it is opened for you where possible):\n\n{}\n\n", url);
     open_browser(url);
   });
 }
@@ -78,8 +77,8 @@ void run(const ClientOptions& options, bool device) {
   if (!who) give_up(who.error());
   const auto name = who->text("name").value_or("?");
   if (options.json) {
-    fmt::print("{}\n", boost::json::serialize(
-                           boost::json::object{{"name", name}, {"gateway", gateway}}));
+    fmt::print("{}\n",
+               boost::json::serialize(boost::json::object{{"name", name}, {"gateway", gateway}}));
   } else {
     fmt::print("Logged in to {} as {}.\n", gateway, name);
   }

@@ -1,7 +1,7 @@
 #include "cli/ticket.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <memory>
 
@@ -30,14 +30,14 @@ void add_ticket(CLI::App& app) {
       fmt::print("{}\n", ticket->text);
       return;
     }
-    fmt::print("{}\n", boost::json::serialize(boost::json::object{
-                           {"ticket", ticket->text},
-                           {"user", ticket->user},
-                           {"connection", ticket->connection},
-                           {"host", ticket->host},
-                           {"port", ticket->port},
-                           {"database", ticket->database},
-                           {"expires_at", ticket->expires_at}}));
+    fmt::print("{}\n",
+               boost::json::serialize(boost::json::object{{"ticket", ticket->text},
+                                                          {"user", ticket->user},
+                                                          {"connection", ticket->connection},
+                                                          {"host", ticket->host},
+                                                          {"port", ticket->port},
+                                                          {"database", ticket->database},
+                                                          {"expires_at", ticket->expires_at}}));
   });
 }
 

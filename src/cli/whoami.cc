@@ -1,8 +1,8 @@
 #include "cli/whoami.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <boost/json.hpp>
 
 #include <memory>
 

@@ -55,8 +55,7 @@ Authenticator::Authenticator(Issuers issuers, const Clock& clock, Fetcher& fetch
 }
 
 Result<std::unique_ptr<Authenticator>> Authenticator::create(std::vector<IssuerOptions> issuers,
-                                                             const Clock& clock,
-                                                             Fetcher& fetcher) {
+                                                             const Clock& clock, Fetcher& fetcher) {
   if (auto checked = check_options(issuers); !checked) return fail(checked);
   return std::unique_ptr<Authenticator>(
       new Authenticator({.all = std::move(issuers)}, clock, fetcher));

@@ -108,14 +108,16 @@ TEST_F(AuthenticatorTest, RefusesATokenOfTheFuture) {
 
 TEST_F(AuthenticatorTest, RefusesATokenForSomebodyElse) {
   EXPECT_TRUE(verify_claims({{"aud", R"(["x","https://gateway.example.com"])"}}).has_value());
-  for (const std::string bad : {R"("https://gateway.example.com/")", R"([])", R"("")", R"(["x"])"}) {
+  for (const std::string bad :
+       {R"("https://gateway.example.com/")", R"([])", R"("")", R"(["x"])"}) {
     const auto result = verify_claims({{"aud", bad}});
     EXPECT_EQ(refused(result), Kind::wrong_audience) << bad;
     EXPECT_EQ(result.error().to_string(),
               "the token is meant for another service: ask its issuer for a token whose audience "
               "is https://gateway.example.com");
   }
-  EXPECT_EQ(refused(verify_claims({{"aud", R"(["https://gateway.example.com",1])"}})), Kind::claims);
+  EXPECT_EQ(refused(verify_claims({{"aud", R"(["https://gateway.example.com",1])"}})),
+            Kind::claims);
 }
 
 TEST_F(AuthenticatorTest, RefusesAnIssuerThatIsNotTrusted) {
@@ -238,7 +240,8 @@ TEST_F(AuthenticatorTest, RefusesGroupsItCannotRead) {
 
 TEST_F(AuthenticatorTest, KnowsAnAgentByItsOwnToken) {
   const auto credential =
-      verify_claims({{"sub", R"("copilot")"}, {"client_id", R"("copilot")"},
+      verify_claims({{"sub", R"("copilot")"},
+                     {"client_id", R"("copilot")"},
                      {"groups", R"(["dba"])"}});  // what an agent may is not for its token to say
   ASSERT_TRUE(credential.has_value());
   const Identity& agent = credential->chain.subject();
@@ -256,8 +259,8 @@ TEST_F(AuthenticatorTest, RefusesAnAgentThatPresentsAUsersToken) {
 }
 
 TEST_F(AuthenticatorTest, PutsTheCurrentActorLast) {
-  const auto credential = verify_claims({{"client_id", R"("helper")"},
-                                         {"act", R"({"sub":"helper","act":{"sub":"copilot"}})"}});
+  const auto credential = verify_claims(
+      {{"client_id", R"("helper")"}, {"act", R"({"sub":"helper","act":{"sub":"copilot"}})"}});
   ASSERT_TRUE(credential.has_value()) << credential.error().detail;
   ASSERT_EQ(credential->chain.identities.size(), 3U);
   EXPECT_EQ(credential->chain.subject().id, "alice");
@@ -266,11 +269,12 @@ TEST_F(AuthenticatorTest, PutsTheCurrentActorLast) {
 }
 
 TEST_F(AuthenticatorTest, RefusesActorsItDoesNotKnowOrCannotBelieve) {
-  for (const std::string bad :
-       {R"({"sub":"stranger"})", R"({"sub":"copilot","act":{"sub":"stranger"}})", R"({})", R"("x")",
-        R"({"sub":7})", R"({"sub":"copilot","iss":"https://evil.example"})",
-        R"({"sub":"copilot","act":{"sub":"copilot"}})",
-        R"({"sub":"copilot","act":{"sub":"helper","act":{"sub":"third","act":{"sub":"fourth"}}}})"}) {
+  for (
+      const std::string bad :
+      {R"({"sub":"stranger"})", R"({"sub":"copilot","act":{"sub":"stranger"}})", R"({})", R"("x")",
+       R"({"sub":7})", R"({"sub":"copilot","iss":"https://evil.example"})",
+       R"({"sub":"copilot","act":{"sub":"copilot"}})",
+       R"({"sub":"copilot","act":{"sub":"helper","act":{"sub":"third","act":{"sub":"fourth"}}}})"}) {
     EXPECT_EQ(refused(verify_claims({{"act", bad}})), Kind::delegation) << bad;
   }
   EXPECT_EQ(refused(verify_claims({{"client_id", R"("helper")"}, {"act", R"({"sub":"copilot"})"}})),

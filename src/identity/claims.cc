@@ -167,7 +167,8 @@ std::vector<std::string> scopes_of(const Json& claims) {
 
 CredentialResult<Identity> agent_identity(const AgentOptions& agent, const IssuerOptions& issuer,
                                           const Issuers& issuers) {
-  auto id = agent.id.empty() ? issuers.id_of(issuer, agent.client_id) : Result<std::string>(agent.id);
+  auto id =
+      agent.id.empty() ? issuers.id_of(issuer, agent.client_id) : Result<std::string>(agent.id);
   if (!id) return refuse(Kind::claims, id.error().detail);
   return Identity{.kind = IdentityKind::agent,
                   .id = *id,
@@ -325,7 +326,8 @@ const IssuerOptions* Issuers::find(std::string_view url) const {
 }
 
 Result<std::string> Issuers::id_of(const IssuerOptions& issuer, std::string_view value) const {
-  if (!is_name(value)) return fail(Errc::invalid, "id is empty, too long or has control characters");
+  if (!is_name(value))
+    return fail(Errc::invalid, "id is empty, too long or has control characters");
   if (issuer.url != all.front().url) return issuer.name + "|" + std::string(value);
   for (const auto& other : all) {
     if (&other != &all.front() && value.starts_with(other.name + "|")) {
@@ -364,8 +366,8 @@ CredentialResult<Credential> credential_from(const Jws& jws, const IssuerOptions
   if (!chain) return std::unexpected(chain.error());
 
   const WallTime latest = now + kLifetimeMax;
-  const bool soon = times->expires < std::chrono::ceil<std::chrono::seconds>(
-                                         latest.time_since_epoch());
+  const bool soon =
+      times->expires < std::chrono::ceil<std::chrono::seconds>(latest.time_since_epoch());
   Authentication authentication{.method = "jwt",
                                 .acr = std::string(claims->text("acr").value_or("")),
                                 .sender_bound = *bound,

@@ -17,8 +17,8 @@ inline constexpr std::size_t kActorDepthMax = 3;
 inline constexpr std::size_t kGroupsMax = 512;
 inline constexpr std::chrono::seconds kSkew{60};
 
-/// A client of an issuer that is known to be an agent. Its own tokens have `sub` equal to `client_id`
-/// (client credentials), and it stands as that in `act`.
+/// A client of an issuer that is known to be an agent. Its own tokens have `sub` equal to
+/// `client_id` (client credentials), and it stands as that in `act`.
 struct AgentOptions {
   std::string client_id;
   std::string id;  // Cedar id; empty: the client_id
@@ -41,8 +41,8 @@ struct IssuerOptions {
   std::string name_claim = "name";
   std::string email_claim = "email";
   std::vector<AgentOptions> agents;
-  std::string ca_file;       // for discovery and keys; empty: the system's
-  std::string jwks;          // keys given here instead of fetched (the built-in issuer, tests)
+  std::string ca_file;  // for discovery and keys; empty: the system's
+  std::string jwks;     // keys given here instead of fetched (the built-in issuer, tests)
   std::string openid_configuration_url;  // of the discovery document; empty: derived from `url`
 
   const AgentOptions* agent(std::string_view client_id) const;
@@ -51,8 +51,8 @@ struct IssuerOptions {
 /// The refusal for a kind, with the texts the client gets; `detail` is for the log.
 CredentialError refusal(CredentialError::Kind kind, std::string detail);
 
-/// All issuers of a tenant. The first is the primary one: its users' ids are the bare claim ("alice"),
-/// all others' are "<name>|<claim>".
+/// All issuers of a tenant. The first is the primary one: its users' ids are the bare claim
+/// ("alice"), all others' are "<name>|<claim>".
 struct Issuers {
   std::vector<IssuerOptions> all;
 

@@ -1,6 +1,6 @@
 #pragma once
-// A credential that was checked: who it is (Chain) and how that was proved (Authentication). And how
-// a refusal is told: one text for the operator, another for whoever presented it.
+// A credential that was checked: who it is (Chain) and how that was proved (Authentication). And
+// how a refusal is told: one text for the operator, another for whoever presented it.
 
 #include <expected>
 #include <optional>
@@ -18,12 +18,24 @@ struct Credential {
   Authentication authentication;
 };
 
-/// Why a credential was refused. `message` and `hint` go to the client and say nothing of keys or of
-/// who exists; `detail` goes to the log.
+/// Why a credential was refused. `message` and `hint` go to the client and say nothing of keys or
+/// of who exists; `detail` goes to the log.
 struct CredentialError {
   enum class Kind : std::uint8_t {
-    malformed, unknown_issuer, algorithm, unknown_key, signature, expired, not_yet_valid,
-    wrong_audience, wrong_type, claims, impersonation, delegation, unbound, unavailable,
+    malformed,
+    unknown_issuer,
+    algorithm,
+    unknown_key,
+    signature,
+    expired,
+    not_yet_valid,
+    wrong_audience,
+    wrong_type,
+    claims,
+    impersonation,
+    delegation,
+    unbound,
+    unavailable,
   };
   Kind kind = Kind::malformed;
   std::string detail;

@@ -1,6 +1,6 @@
 #pragma once
-// Delivery: a coroutine waits for a value that another thread makes. The frame may go while it waits:
-// what comes then is dropped.
+// Delivery: a coroutine waits for a value that another thread makes. The frame may go while it
+// waits: what comes then is dropped.
 
 #include <coroutine>
 #include <memory>

@@ -1,6 +1,6 @@
 #pragma once
-// ExpiringMap: a bounded map whose entries end, for codes and tokens that are held in memory under the
-// hash of their text. One thread's.
+// ExpiringMap: a bounded map whose entries end, for codes and tokens that are held in memory under
+// the hash of their text. One thread's.
 
 #include <map>
 #include <optional>

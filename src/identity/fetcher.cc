@@ -90,11 +90,11 @@ CurlFetcher::CurlFetcher() {
 }
 
 void CurlFetcher::get(std::string url, std::string ca_file, Done done) {
-  thread_.run([url = std::move(url), ca_file = std::move(ca_file),
-               done = std::move(done)](bool cancelled) {
-    if (cancelled) return done(fail(Errc::unavailable, "not fetched: busy or shutting down"));
-    done(fetch(url, ca_file));
-  });
+  thread_.run(
+      [url = std::move(url), ca_file = std::move(ca_file), done = std::move(done)](bool cancelled) {
+        if (cancelled) return done(fail(Errc::unavailable, "not fetched: busy or shutting down"));
+        done(fetch(url, ca_file));
+      });
 }
 
 }  // namespace sallyport::identity

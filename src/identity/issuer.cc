@@ -112,7 +112,8 @@ net::Task<http::Response> Issuer::handle(http::Request request) {
   const std::string_view path = request.path;
   if (get && (path == paths()[0] || path == paths()[1])) co_return discovery();
   if (get && path == paths()[2]) co_return keys();
-  if ((get || post) && path == "/oauth2/authorize") co_return co_await authorize(std::move(request));
+  if ((get || post) && path == "/oauth2/authorize")
+    co_return co_await authorize(std::move(request));
   if ((get || post) && path == "/oauth2/device") co_return co_await device(std::move(request));
   if (post && path == "/oauth2/device_authorization") co_return device_authorization(request);
   if (post && path == "/oauth2/token") co_return token(request);
@@ -126,26 +127,25 @@ net::Task<http::Response> Issuer::handle(http::Request request) {
 http::Response Issuer::discovery() const {
   const auto at = [&](std::string_view path) { return options_.url + std::string(path); };
   auto response = http::Response::json(
-      200,
-      boost::json::serialize(boost::json::object{
-          {"issuer", options_.url},
-          {"authorization_endpoint", at("/oauth2/authorize")},
-          {"token_endpoint", at("/oauth2/token")},
-          {"device_authorization_endpoint", at("/oauth2/device_authorization")},
-          {"userinfo_endpoint", at("/oauth2/userinfo")},
-          {"jwks_uri", at("/.well-known/jwks.json")},
-          {"response_types_supported", {"code"}},
-          {"response_modes_supported", {"query"}},
-          {"grant_types_supported",
-           {"authorization_code", "refresh_token", "client_credentials",
-            "urn:ietf:params:oauth:grant-type:device_code"}},
-          {"code_challenge_methods_supported", {"S256"}},
-          {"token_endpoint_auth_methods_supported",
-           {"none", "client_secret_basic", "client_secret_post"}},
-          {"subject_types_supported", {"public"}},
-          {"id_token_signing_alg_values_supported", {"ES256"}},
-          {"scopes_supported", {"openid", "profile", "email", "offline_access"}},
-          {"authorization_response_iss_parameter_supported", true}}));
+      200, boost::json::serialize(boost::json::object{
+               {"issuer", options_.url},
+               {"authorization_endpoint", at("/oauth2/authorize")},
+               {"token_endpoint", at("/oauth2/token")},
+               {"device_authorization_endpoint", at("/oauth2/device_authorization")},
+               {"userinfo_endpoint", at("/oauth2/userinfo")},
+               {"jwks_uri", at("/.well-known/jwks.json")},
+               {"response_types_supported", {"code"}},
+               {"response_modes_supported", {"query"}},
+               {"grant_types_supported",
+                {"authorization_code", "refresh_token", "client_credentials",
+                 "urn:ietf:params:oauth:grant-type:device_code"}},
+               {"code_challenge_methods_supported", {"S256"}},
+               {"token_endpoint_auth_methods_supported",
+                {"none", "client_secret_basic", "client_secret_post"}},
+               {"subject_types_supported", {"public"}},
+               {"id_token_signing_alg_values_supported", {"ES256"}},
+               {"scopes_supported", {"openid", "profile", "email", "offline_access"}},
+               {"authorization_response_iss_parameter_supported", true}}));
   response.headers.add("Cache-Control", "max-age=300");
   return response;
 }
@@ -185,14 +185,15 @@ const BuiltinIssuerOptions::Agent* Issuer::agent(std::string_view client_id) con
 }
 
 bool Issuer::is_public_client(std::string_view client_id) const {
-  return client_id == kCliClient ||
-         std::ranges::any_of(options_.clients,
-                             [&](const auto& client) { return client.client_id == client_id; });
+  return client_id == kCliClient || std::ranges::any_of(options_.clients, [&](const auto& client) {
+           return client.client_id == client_id;
+         });
 }
 
 bool Issuer::redirect_is_allowed(std::string_view client_id, std::string_view uri) const {
   // A control character or a fragment would end up in our Location header.
-  if (uri.contains('#') || std::ranges::any_of(uri, [](char c) { return c <= 0x20 || c == 0x7f; })) {
+  if (uri.contains('#') ||
+      std::ranges::any_of(uri, [](char c) { return c <= 0x20 || c == 0x7f; })) {
     return false;
   }
   const auto wanted = without_loopback_port(uri);

@@ -1,8 +1,8 @@
 #pragma once
 // The built-in issuer: a small OpenID provider for the demo and for small teams, on the admin port.
-// Discovery, keys, authorization code with PKCE (RFC 7636), device grant (RFC 8628), refresh, client
-// credentials for agents; access tokens of RFC 9068. It keeps no sessions: each login asks for the
-// password. Codes and refresh tokens live in memory, so a restart asks again.
+// Discovery, keys, authorization code with PKCE (RFC 7636), device grant (RFC 8628), refresh,
+// client credentials for agents; access tokens of RFC 9068. It keeps no sessions: each login asks
+// for the password. Codes and refresh tokens live in memory, so a restart asks again.
 //
 //   issuer.cc         routes, discovery, what every part needs
 //   issuer_login.cc   the page where people log in, and the device page

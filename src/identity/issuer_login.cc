@@ -91,8 +91,10 @@ std::expected<Issuer::Authorize, http::Response> Issuer::check_authorize(const F
                                                          {"state", asked.state},
                                                          {"iss", options_.url}}));
   };
-  if (field(form, "response_type") != "code") return refuse("unsupported_response_type", "code only");
-  if (field(form, "code_challenge_method") != "S256" || field(form, "code_challenge").size() != 43) {
+  if (field(form, "response_type") != "code")
+    return refuse("unsupported_response_type", "code only");
+  if (field(form, "code_challenge_method") != "S256" ||
+      field(form, "code_challenge").size() != 43) {
     return refuse("invalid_request", "PKCE with S256 is required");
   }
   for (const std::string_view name :
@@ -155,7 +157,8 @@ net::Task<http::Response> Issuer::authorize(http::Request request) {
                      {{"code", code}, {"state", asked->state}, {"iss", options_.url}});
 }
 
-net::Task<std::expected<std::string, std::string>> Issuer::log_in(std::string client_ip, Form form) {
+net::Task<std::expected<std::string, std::string>> Issuer::log_in(std::string client_ip,
+                                                                  Form form) {
   const std::string name = field(form, "username");
   const std::string both = "both " + client_ip + " " + name;
   const std::string from = "from " + client_ip;
@@ -170,8 +173,8 @@ net::Task<std::expected<std::string, std::string>> Issuer::log_in(std::string cl
   for (const auto& key : {both, from, whom}) attempts_.failed(key);
   const auto* known = user(name);
   // An unknown name takes as long as a known one.
-  auto right = co_await password_is_right(
-      known == nullptr ? nobody_hash_ : known->password_hash, field(form, "password"));
+  auto right = co_await password_is_right(known == nullptr ? nobody_hash_ : known->password_hash,
+                                          field(form, "password"));
   if (!right) co_return std::unexpected("Too many logins at once. Please try again.");
   if (!*right || known == nullptr) {
     log::info("login failed", {{"user", name.substr(0, 64)}, {"ip", client_ip}});
@@ -201,8 +204,9 @@ http::Response Issuer::device_page(const http::Request& request, std::string_vie
   if (fresh) cookie = random_hex(random_, 32);
   const LoginPage page{
       .title = "Log in a device",
-      .intro = "Only if you started this yourself and see this code on your own device. "
-               "Whoever has the device will act in your name.",
+      .intro =
+          "Only if you started this yourself and see this code on your own device. "
+          "Whoever has the device will act in your name.",
       .action = "/oauth2/device",
       .problem = std::string(problem),
       .hidden = {{"csrf", csrf_of(cookie, "device")}},
@@ -236,15 +240,17 @@ net::Task<http::Response> Issuer::device(http::Request request) {
     co_return device_page(request, "", "Too many attempts. Please wait a few minutes.");
   }
   const auto code = normal_user_code(typed);
-  const bool found = devices_.any([&](Device& device) {
-    if (device.user_code != code || device.state != Device::State::pending) return false;
-    device.state = Device::State::approved;
-    device.login = {.user = *name,
-                    .client_id = device.client_id,
-                    .scope = device.scope,
-                    .at = clock_.now()};
-    return true;
-  }, clock_.steady());
+  const bool found = devices_.any(
+      [&](Device& device) {
+        if (device.user_code != code || device.state != Device::State::pending) return false;
+        device.state = Device::State::approved;
+        device.login = {.user = *name,
+                        .client_id = device.client_id,
+                        .scope = device.scope,
+                        .at = clock_.now()};
+        return true;
+      },
+      clock_.steady());
   if (!found) {
     attempts_.failed(guesses);
     co_return device_page(request, "", "This code is not known, or it has expired.");

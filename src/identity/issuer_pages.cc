@@ -26,10 +26,10 @@ http::Response page(std::string_view title, std::string_view body, int status,
   auto response = http::Response::html(status, std::move(html));
   std::string actions = "'self'";
   if (!leads_to.empty()) actions += " " + std::string(leads_to);
-  response.headers.add("Content-Security-Policy",
-                       "default-src 'none'; style-src 'nonce-" + std::string(nonce) +
-                           "'; form-action " + actions +
-                           "; frame-ancestors 'none'; base-uri 'none'");
+  response.headers.add("Content-Security-Policy", "default-src 'none'; style-src 'nonce-" +
+                                                      std::string(nonce) + "'; form-action " +
+                                                      actions +
+                                                      "; frame-ancestors 'none'; base-uri 'none'");
   response.headers.add("Cache-Control", "no-store");
   response.headers.add("Referrer-Policy", "no-referrer");
   response.headers.add("X-Content-Type-Options", "nosniff");
@@ -37,9 +37,9 @@ http::Response page(std::string_view title, std::string_view body, int status,
 }
 
 std::string input(std::string_view id, std::string_view label, std::string_view attributes) {
-  return R"(<label for=")" + std::string(id) + "\">" + std::string(label) + R"(</label><input id=")" +
-         std::string(id) + R"(" name=")" + std::string(id) + R"(" required )" +
-         std::string(attributes) + ">";
+  return R"(<label for=")" + std::string(id) + "\">" + std::string(label) +
+         R"(</label><input id=")" + std::string(id) + R"(" name=")" + std::string(id) +
+         R"(" required )" + std::string(attributes) + ">";
 }
 
 }  // namespace
@@ -48,20 +48,31 @@ std::string escape_html(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
     switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      case '\'': escaped += "&#39;"; break;
-      default: escaped += c;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
     }
   }
   return escaped;
 }
 
 http::Response render(const LoginPage& login, int status, std::string_view nonce) {
-  std::string body = "<h1>" + escape_html(login.title) + "</h1><p>" + escape_html(login.intro) +
-                     "</p>";
+  std::string body =
+      "<h1>" + escape_html(login.title) + "</h1><p>" + escape_html(login.intro) + "</p>";
   if (!login.problem.empty()) {
     body += R"(<p class="problem" role="alert">)" + escape_html(login.problem) + "</p>";
   }
@@ -84,8 +95,8 @@ http::Response render(const LoginPage& login, int status, std::string_view nonce
 
 http::Response render_message(std::string_view title, std::string_view text, int status,
                               std::string_view nonce) {
-  return page(title, "<h1>" + escape_html(title) + "</h1><p role=\"status\">" + escape_html(text) +
-                         "</p>",
+  return page(title,
+              "<h1>" + escape_html(title) + "</h1><p role=\"status\">" + escape_html(text) + "</p>",
               status, nonce, "");
 }
 

@@ -30,10 +30,9 @@ class IssuerTest : public ::testing::Test {
                        .groups = {"agents"},
                        .secret = "copilot secret"}};
     options.clients = {{.client_id = "console", .redirect_uris = {"https://app.example/back"}}};
-    issuer = Issuer::create(std::move(options), SigningKey::generate(), clock, system_random())
-                 .value();
-    authenticator =
-        Authenticator::create({issuer->options()}, clock, fetcher).value();
+    issuer =
+        Issuer::create(std::move(options), SigningKey::generate(), clock, system_random()).value();
+    authenticator = Authenticator::create({issuer->options()}, clock, fetcher).value();
   }
 
   http::Response call(std::string method, std::string path, std::string text,
@@ -93,9 +92,7 @@ class IssuerTest : public ::testing::Test {
                     "&redirect_uri=" + http::url_encode("http://127.0.0.1:43210/callback") +
                     "&code_verifier=" + verifier);
   }
-  Json json(const http::Response& response) {
-    return Json::parse(response.body, 1 << 20).value();
-  }
+  Json json(const http::Response& response) { return Json::parse(response.body, 1 << 20).value(); }
   auto verify(std::string token) {
     return reactor->run_to_end(authenticator->verify_token(std::move(token)));
   }
@@ -171,10 +168,10 @@ TEST_F(IssuerTest, SlowsGuessingDownAndLetsGoAgain) {
 
 TEST_F(IssuerTest, SendsNothingToAnAddressThatIsNotRegistered) {
   for (const std::string bad :
-       {"https://evil.example/callback", "http://127.0.0.1:1/other", "http://127.0.0.1.evil/callback",
-        "http://127.0.0.1:1@evil.example/callback", "http://127.0.0.1:x/callback", "",
-        "http://127.0.0.1:1/callback#x", "http://127.0.0.1:1/callback?x=1",
-        "http://127.0.0.1:1/callback\r\nX: y"}) {
+       {"https://evil.example/callback", "http://127.0.0.1:1/other",
+        "http://127.0.0.1.evil/callback", "http://127.0.0.1:1@evil.example/callback",
+        "http://127.0.0.1:x/callback", "", "http://127.0.0.1:1/callback#x",
+        "http://127.0.0.1:1/callback?x=1", "http://127.0.0.1:1/callback\r\nX: y"}) {
     const auto response = call("GET", "/oauth2/authorize", query({{"redirect_uri", bad}}));
     EXPECT_EQ(response.status, 400) << bad;
     EXPECT_FALSE(response.headers.get("Location")) << bad;
@@ -187,8 +184,10 @@ TEST_F(IssuerTest, SendsNothingToAnAddressThatIsNotRegistered) {
 }
 
 TEST_F(IssuerTest, InsistsOnPkce) {
-  for (const auto& change : std::vector<std::map<std::string, std::string>>{
-           {{"code_challenge_method", "plain"}}, {{"code_challenge", ""}}, {{"response_type", "token"}}}) {
+  for (const auto& change :
+       std::vector<std::map<std::string, std::string>>{{{"code_challenge_method", "plain"}},
+                                                       {{"code_challenge", ""}},
+                                                       {{"response_type", "token"}}}) {
     const auto response = call("GET", "/oauth2/authorize", query(change));
     EXPECT_EQ(response.status, 302);
     EXPECT_TRUE(answer_of(response).contains("error"));
@@ -221,8 +220,9 @@ TEST_F(IssuerTest, ShowsPagesThatAreEscapedAndCannotBeFramed) {
 TEST_F(IssuerTest, RefreshesOnceAndEndsTheFamilyOfAStolenToken) {
   const auto tokens = json(redeem(answer_of(log_in("alice", "correct horse"))["code"]));
   const auto refresh = [&](std::string_view token) {
-    return call("POST", "/oauth2/token", "grant_type=refresh_token&client_id=sallyport-cli&refresh_token=" +
-                                             std::string(token));
+    return call(
+        "POST", "/oauth2/token",
+        "grant_type=refresh_token&client_id=sallyport-cli&refresh_token=" + std::string(token));
   };
   const auto second = json(refresh(*tokens.text("refresh_token")));
   ASSERT_TRUE(second.text("refresh_token"));
@@ -231,19 +231,20 @@ TEST_F(IssuerTest, RefreshesOnceAndEndsTheFamilyOfAStolenToken) {
 }
 
 TEST_F(IssuerTest, LogsADeviceIn) {
-  const auto grant = json(call("POST", "/oauth2/device_authorization",
-                               "client_id=sallyport-cli&scope=openid"));
+  const auto grant =
+      json(call("POST", "/oauth2/device_authorization", "client_id=sallyport-cli&scope=openid"));
   const std::string poll =
-      "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=sallyport-cli&device_code=" +
+      "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id=sallyport-cli&device_"
+      "code=" +
       std::string(*grant.text("device_code"));
   EXPECT_EQ(json(call("POST", "/oauth2/token", poll)).text("error"), "authorization_pending");
   EXPECT_EQ(json(call("POST", "/oauth2/token", poll)).text("error"), "slow_down");
   const auto [cookie, csrf] = open_page("/oauth2/device", "");
   std::string code(*grant.text("user_code"));
   EXPECT_EQ(code.size(), 9U);
-  std::ranges::transform(code, code.begin(), [](char c) { return static_cast<char>(std::tolower(c)); });
-  const std::string form =
-      "csrf=" + csrf + "&username=alice&password=correct+horse&user_code=";
+  std::ranges::transform(code, code.begin(),
+                         [](char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string form = "csrf=" + csrf + "&username=alice&password=correct+horse&user_code=";
   EXPECT_EQ(call("POST", "/oauth2/device", form + "XXXX-XXXX", {{"Cookie", cookie}}).status, 400);
   EXPECT_EQ(call("POST", "/oauth2/device", form + code, {{"Cookie", cookie}}).status, 200);
   clock.advance(seconds(10));
@@ -265,10 +266,9 @@ TEST_F(IssuerTest, ForgetsADeviceNobodyLoggedIn) {
 }
 
 TEST_F(IssuerTest, GivesAnAgentItsOwnToken) {
-  const std::string basic =
-      "Basic " + to_base64(as_bytes("support-copilot:copilot%20secret"));
-  const auto tokens = json(call("POST", "/oauth2/token", "grant_type=client_credentials",
-                                {{"Authorization", basic}}));
+  const std::string basic = "Basic " + to_base64(as_bytes("support-copilot:copilot%20secret"));
+  const auto tokens = json(
+      call("POST", "/oauth2/token", "grant_type=client_credentials", {{"Authorization", basic}}));
   ASSERT_TRUE(tokens.text("access_token"));
   const auto credential = verify(std::string(*tokens.text("access_token")));
   ASSERT_TRUE(credential.has_value()) << credential.error().detail;
@@ -290,11 +290,13 @@ TEST_F(IssuerTest, MintsTokensForTheDemoAndTellsWhoIsBehindOne) {
   EXPECT_EQ(call("GET", "/oauth2/userinfo", "", {{"Authorization", "Bearer x.y.z"}}).status, 401);
   EXPECT_EQ(call("GET", "/oauth2/userinfo", "").status, 401);
   clock.advance(seconds(31 * 3600));
-  EXPECT_EQ(call("GET", "/oauth2/userinfo", "", {{"Authorization", "Bearer " + token}}).status, 401);
+  EXPECT_EQ(call("GET", "/oauth2/userinfo", "", {{"Authorization", "Bearer " + token}}).status,
+            401);
 }
 
 TEST_F(IssuerTest, RefusesRepeatedParameters) {
-  EXPECT_EQ(call("POST", "/oauth2/token", "grant_type=refresh_token&grant_type=password").status, 400);
+  EXPECT_EQ(call("POST", "/oauth2/token", "grant_type=refresh_token&grant_type=password").status,
+            400);
   EXPECT_EQ(call("GET", "/oauth2/authorize", query() + "&state=2").status, 400);
   EXPECT_EQ(call("DELETE", "/oauth2/token", "").status, 405);
   EXPECT_EQ(call("GET", "/oauth2/nothing", "").status, 404);
@@ -305,7 +307,8 @@ TEST(IssuerOptionsCheck, KeepsUsersAgentsAndClientsApart) {
   const auto fails = [&](BuiltinIssuerOptions options) {
     return !Issuer::create(std::move(options), SigningKey::generate(), clock, system_random());
   };
-  const BuiltinIssuerOptions good{.url = "https://a.example", .audience = "x", .users = {{.name = "a"}}};
+  const BuiltinIssuerOptions good{
+      .url = "https://a.example", .audience = "x", .users = {{.name = "a"}}};
   EXPECT_FALSE(fails(good));
   auto bad = good;
   bad.agents = {{.client_id = "a", .secret = "long enough"}};

@@ -123,24 +123,24 @@ http::Response Issuer::token_for_agent(const http::Request& request, const Form&
   if (attempts_.wait(key, 20).count() > 0) {
     return oauth_error("temporarily_unavailable", "too many attempts", 429);
   }
-  if (known == nullptr || !equal_in_constant_time(sha256(as_bytes(secret)),
-                                                  sha256(as_bytes(known->secret)))) {
+  if (known == nullptr ||
+      !equal_in_constant_time(sha256(as_bytes(secret)), sha256(as_bytes(known->secret)))) {
     attempts_.failed(key);
     auto response = oauth_error("invalid_client", "unknown client or wrong secret", 401);
     response.headers.add("WWW-Authenticate", "Basic realm=\"sallyport\"");
     return response;
   }
   const auto now = clock_.now();
-  const auto token = key_.sign_jwt(
-      "at+jwt", boost::json::serialize(boost::json::object{
-                    {"iss", options_.url},
-                    {"aud", options_.audience},
-                    {"sub", client_id},
-                    {"client_id", client_id},
-                    {"jti", random_hex(random_, 16)},
-                    {"iat", seconds_of(now)},
-                    {"exp", seconds_of(now + options_.token_ttl_s)},
-                    {"groups", boost::json::value_from(known->groups)}}));
+  const auto token =
+      key_.sign_jwt("at+jwt", boost::json::serialize(boost::json::object{
+                                  {"iss", options_.url},
+                                  {"aud", options_.audience},
+                                  {"sub", client_id},
+                                  {"client_id", client_id},
+                                  {"jti", random_hex(random_, 16)},
+                                  {"iat", seconds_of(now)},
+                                  {"exp", seconds_of(now + options_.token_ttl_s)},
+                                  {"groups", boost::json::value_from(known->groups)}}));
   return fresh_json(200, boost::json::serialize(
                              boost::json::object{{"access_token", token},
                                                  {"token_type", "Bearer"},
@@ -172,12 +172,11 @@ http::Response Issuer::tokens_of(const Login& login, std::string family) {
   const auto* known = user(login.user);
   if (known == nullptr) return oauth_error("invalid_grant", "the user is gone");
   const auto now = clock_.now();
-  boost::json::object answer{
-      {"access_token",
-       access_token(*known, login.client_id, login.scope, login.at, options_.token_ttl_s)},
-      {"token_type", "Bearer"},
-      {"expires_in", options_.token_ttl_s.count()},
-      {"scope", login.scope}};
+  boost::json::object answer{{"access_token", access_token(*known, login.client_id, login.scope,
+                                                           login.at, options_.token_ttl_s)},
+                             {"token_type", "Bearer"},
+                             {"expires_in", options_.token_ttl_s.count()},
+                             {"scope", login.scope}};
   if (has_scope(login.scope, "openid")) {
     boost::json::object claims{{"iss", options_.url},
                                {"sub", known->name},
@@ -196,7 +195,8 @@ http::Response Issuer::tokens_of(const Login& login, std::string family) {
     const std::string text = random_hex(random_, 32);
     const SteadyTime steady = clock_.steady();
     // The family ends 12 hours after the login, however often it is refreshed.
-    const auto left = kRefreshTtl - std::chrono::duration_cast<std::chrono::seconds>(now - login.at);
+    const auto left =
+        kRefreshTtl - std::chrono::duration_cast<std::chrono::seconds>(now - login.at);
     if (left.count() > 0 && refreshes_.put(text, {.login = login, .family = std::move(family)},
                                            steady + left, steady)) {
       answer["refresh_token"] = text;

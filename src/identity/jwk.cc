@@ -322,8 +322,7 @@ Result<KeySet> parse_jwks(std::string_view json) {
     if (is_secret(jwk)) return fail(Errc::denied, "key set publishes a private or symmetric key");
     auto key = PublicKey::from(jwk);
     if (!key) {
-      set.skipped.push_back(std::string(jwk.text("kid").value_or("?")) + ": " +
-                            key.error().detail);
+      set.skipped.push_back(std::string(jwk.text("kid").value_or("?")) + ": " + key.error().detail);
       continue;
     }
     if (!key->kid().empty() && !kids.insert(key->kid()).second) {

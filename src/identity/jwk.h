@@ -20,7 +20,16 @@ inline constexpr std::size_t kJwksBytesMax = 256 * 1024;
 inline constexpr std::size_t kJwksKeysMax = 64;
 
 enum class Algorithm : std::uint8_t {
-  rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512, eddsa,
+  rs256,
+  rs384,
+  rs512,
+  ps256,
+  ps384,
+  ps512,
+  es256,
+  es384,
+  es512,
+  eddsa,
 };
 std::string_view to_string(Algorithm algorithm);
 /// By its exact JOSE name; anything else, `none` and `HS256` included, is nullopt.

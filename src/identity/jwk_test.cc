@@ -19,7 +19,8 @@ namespace {
 std::optional<std::string> vectors(std::string_view name) {
   const char* shared = std::getenv("SALLYPORT_SHARED");
   const std::filesystem::path base =
-      shared != nullptr ? shared : std::filesystem::path(__FILE__).parent_path() / "../../../shared";
+      shared != nullptr ? shared
+                        : std::filesystem::path(__FILE__).parent_path() / "../../../shared";
   std::ifstream file(base / "vectors" / name);
   if (!file) {
     std::cout << "[  ABSENT  ] " << name << " is not beside the source: nothing was checked\n";

@@ -1,6 +1,6 @@
 #pragma once
-// JSON web tokens in compact form (RFC 7515, RFC 7519, RFC 8725): taken apart strictly, then checked
-// against one key. What the claims mean is in claims.h.
+// JSON web tokens in compact form (RFC 7515, RFC 7519, RFC 8725): taken apart strictly, then
+// checked against one key. What the claims mean is in claims.h.
 
 #include <string>
 #include <string_view>
@@ -23,9 +23,9 @@ struct Jws {
   ByteVector signature;
 };
 
-/// Fails with malformed, too_large, or denied for a header we never accept: an algorithm that is not
-/// one of ours (`none`, HMAC), any `crit`, `b64`, compression, repeated names. `jku`, `x5u`, `jwk`
-/// and `x5c` are ignored: a token does not say which key to trust.
+/// Fails with malformed, too_large, or denied for a header we never accept: an algorithm that is
+/// not one of ours (`none`, HMAC), any `crit`, `b64`, compression, repeated names. `jku`, `x5u`,
+/// `jwk` and `x5c` are ignored: a token does not say which key to trust.
 Result<Jws> parse_jws(std::string_view compact);
 
 /// Fails with denied if the key does not fit or the signature is wrong.

@@ -16,8 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)parse_jwks(text);
   (void)PublicKey::from_jwk(text);
 
-  static const Issuers issuers{
-      .all = {{.name = "corp", .url = "https://i", .audience = "us", .agents = {{.client_id = "bot"}}}}};
+  static const Issuers issuers{.all = {{.name = "corp",
+                                        .url = "https://i",
+                                        .audience = "us",
+                                        .agents = {{.client_id = "bot"}}}}};
   Jws claims_only{.typ = "at+jwt", .payload = std::string(text)};
   const WallTime now{std::chrono::seconds(1'800'000'000)};
   (void)credential_from(claims_only, issuers.all[0], issuers, {}, now);

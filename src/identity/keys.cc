@@ -90,8 +90,8 @@ struct KeyCache::State : std::enable_shared_from_this<State> {
   /// What is known now. `last`: a fetch has just ended, so there is nothing to wait for.
   Look look(const std::string& kid, Algorithm algorithm, bool last) {
     const SteadyTime now = clock.steady();
-    const bool may_fetch = !last && !fixed && (fetching || !attempted_at ||
-                                               now >= *attempted_at + kFetchFloor);
+    const bool may_fetch =
+        !last && !fixed && (fetching || !attempted_at || now >= *attempted_at + kFetchFloor);
     if (!keys || (!fixed && now >= fresh_until + kStaleMax)) {
       if (may_fetch) return {.next = Next::wait};
       return {.key = fail(Errc::unavailable, "no keys of " + issuer)};

@@ -40,7 +40,8 @@ class KeyCache {
   KeyCache(const KeyCache&) = delete;
   KeyCache& operator=(const KeyCache&) = delete;
 
-  /// A null key is one the issuer does not have. Fails with unavailable if there is no set to look in.
+  /// A null key is one the issuer does not have. Fails with unavailable if there is no set to look
+  /// in.
   net::Task<Result<std::shared_ptr<const PublicKey>>> find(std::string kid, Algorithm algorithm);
 
   Metrics metrics() const;

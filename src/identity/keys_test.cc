@@ -186,8 +186,8 @@ TEST_F(KeyCacheTest, SurvivesAWaiterThatGoesAway) {
 }
 
 TEST(Fetchable, MeansHttpsOrLoopback) {
-  for (const std::string_view good : {"https://a.example", "http://127.0.0.1:80/x",
-                                      "http://localhost", "http://[::1]:8/x"}) {
+  for (const std::string_view good :
+       {"https://a.example", "http://127.0.0.1:80/x", "http://localhost", "http://[::1]:8/x"}) {
     EXPECT_TRUE(is_fetchable(good)) << good;
   }
   for (const std::string_view bad :

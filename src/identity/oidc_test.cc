@@ -30,13 +30,12 @@ TEST(OidcProvider, GivesTokensThatAreAcceptedOrRefusedAsTheyShould) {
   const auto tokens = Json::parse(page->body, 1 << 20).value();
 
   const auto reactor = net::Reactor::make().value();
-  const auto authenticator =
-      Authenticator::create({{.name = "oidc",
-                              .url = issuer,
-                              .audience = "https://gateway.example.com",
-                              .agents = {{.client_id = "support-copilot"}}}},
-                            system_clock(), fetcher)
-          .value();
+  const auto authenticator = Authenticator::create({{.name = "oidc",
+                                                     .url = issuer,
+                                                     .audience = "https://gateway.example.com",
+                                                     .agents = {{.client_id = "support-copilot"}}}},
+                                                   system_clock(), fetcher)
+                                 .value();
   const auto verify = [&](std::string_view name) {
     return reactor->run_to_end(
         authenticator->verify_token(std::string(tokens.text(name).value_or(""))));

@@ -64,7 +64,8 @@ void Attempts::failed(std::string_view key) {
   if (counts_.size() >= kKeysMax) {
     std::erase_if(counts_, [&](const auto& one) { return now >= one.second.since + kWindow; });
   }
-  if (counts_.size() >= kKeysMax && !counts_.contains(key)) return;  // the address's own count stays
+  if (counts_.size() >= kKeysMax && !counts_.contains(key))
+    return;  // the address's own count stays
   auto& count = counts_[std::string(key)];
   if (count.failures == 0 || now >= count.since + kWindow) count = {.failures = 0, .since = now};
   ++count.failures;

@@ -34,9 +34,8 @@ class Attributes {
 
 /// "printable" of RFC 5802: %x21-2B / %x2D-7E.
 bool is_nonce(std::string_view text) {
-  return !text.empty() && text.size() <= kNonceCharsMax && std::ranges::all_of(text, [](char c) {
-    return c >= 0x21 && c <= 0x7e && c != ',';
-  });
+  return !text.empty() && text.size() <= kNonceCharsMax &&
+         std::ranges::all_of(text, [](char c) { return c >= 0x21 && c <= 0x7e && c != ','; });
 }
 
 /// saslname: UTF-8 without NUL, '=' only as =2C and =3D.
@@ -82,7 +81,8 @@ std::string binding_input(std::string_view gs2_header, bool bound, Bytes server_
 ScramKeys scram_keys(std::string_view password, Bytes salt, std::uint32_t iterations) {
   const Digest salted = pbkdf2_sha256(password, salt, iterations);
   const Digest client_key = hmac_sha256(salted, as_bytes("Client Key"));
-  return {.stored_key = sha256(client_key), .server_key = hmac_sha256(salted, as_bytes("Server Key"))};
+  return {.stored_key = sha256(client_key),
+          .server_key = hmac_sha256(salted, as_bytes("Server Key"))};
 }
 
 ScramServer::ScramServer(ScramVerifier verifier, ByteVector server_end_point, Random& random)
@@ -127,7 +127,8 @@ Result<std::string> ScramServer::first(std::string_view mechanism, std::string_v
   client_first_bare_ = client_first.substr(flag_end + 2);
 
   Attributes attributes(client_first_bare_);
-  const auto user = attributes.take('n');  // PostgreSQL ignores it: the startup message has the name
+  const auto user =
+      attributes.take('n');  // PostgreSQL ignores it: the startup message has the name
   const auto nonce = user ? attributes.take('r') : std::nullopt;
   if (!user || !is_sasl_name(*user) || !nonce || !is_nonce(*nonce)) {
     return fail(Errc::malformed, "client-first");
@@ -220,12 +221,11 @@ Result<std::string> ScramClient::respond(std::string_view server_first) {
 
   const Digest salted = pbkdf2_sha256(password_, *salt, *iterations);
   const Digest client_key = hmac_sha256(salted, as_bytes("Client Key"));
-  const std::string without_proof = "c=" + binding_input(gs2_header_, bound_, server_end_point_) +
-                                    ",r=" + std::string(*nonce);
+  const std::string without_proof =
+      "c=" + binding_input(gs2_header_, bound_, server_end_point_) + ",r=" + std::string(*nonce);
   const std::string message = first_bare_ + "," + std::string(server_first) + "," + without_proof;
   const Digest proof = client_key ^ hmac_sha256(sha256(client_key), as_bytes(message));
-  server_signature_ =
-      hmac_sha256(hmac_sha256(salted, as_bytes("Server Key")), as_bytes(message));
+  server_signature_ = hmac_sha256(hmac_sha256(salted, as_bytes("Server Key")), as_bytes(message));
   return without_proof + ",p=" + to_base64(proof);
 }
 

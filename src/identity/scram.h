@@ -28,7 +28,8 @@ struct ScramKeys {
 };
 ScramKeys scram_keys(std::string_view password, Bytes salt, std::uint32_t iterations);
 
-/// The keys a login may prove. All share a salt, because a client hears it before it proves anything.
+/// The keys a login may prove. All share a salt, because a client hears it before it proves
+/// anything.
 struct ScramVerifier {
   struct Candidate {
     ScramKeys keys;

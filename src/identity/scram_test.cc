@@ -84,8 +84,8 @@ TEST(Scram, RefusesAWrongPassword) {
 TEST(Scram, RefusesACandidateThatNobodyOwns) {
   auto verifier = verifier_for({"one"});
   verifier.candidates[0].id.clear();
-  EXPECT_FALSE(log_in(ScramClient("one", {}, system_random()),
-                      ScramServer(verifier, {}, system_random())));
+  EXPECT_FALSE(
+      log_in(ScramClient("one", {}, system_random()), ScramServer(verifier, {}, system_random())));
 }
 
 TEST(Scram, BindsToTheCertificateWhenBothSidesHaveOne) {

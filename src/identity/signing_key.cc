@@ -39,13 +39,13 @@ ByteVector raw_signature(const std::vector<unsigned char>& der) {
   ByteVector raw(std::size_t{2} * kCoordinateBytes);
   auto* to = reinterpret_cast<unsigned char*>(raw.data());
   SALLYPORT_CHECK(BN_bn2binpad(ECDSA_SIG_get0_r(pair.get()), to, kCoordinateBytes) > 0);
-  SALLYPORT_CHECK(BN_bn2binpad(ECDSA_SIG_get0_s(pair.get()), to + kCoordinateBytes,
-                               kCoordinateBytes) > 0);
+  SALLYPORT_CHECK(
+      BN_bn2binpad(ECDSA_SIG_get0_s(pair.get()), to + kCoordinateBytes, kCoordinateBytes) > 0);
   return raw;
 }
 
 Result<std::string> read_private_file(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return fail(Errc::io, path + " cannot be read");
   if ((info.st_mode & 077) != 0) {
     return fail(Errc::invalid, path + " can be read by others; run chmod 600 on it");
@@ -58,8 +58,9 @@ Result<std::string> read_private_file(const std::string& path) {
 Result<void> write_private_file(const std::string& path, std::string_view text) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) return fail(Errc::io, path + " cannot be created");
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       ::fsync(file) == 0;
+  const bool written =
+      ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      ::fsync(file) == 0;
   ::close(file);
   if (!written) {
     ::unlink(path.c_str());

@@ -25,8 +25,8 @@ ByteVector Tickets::salt_of(std::string_view user) const {
 
 Result<MintedTicket> Tickets::mint(const Credential& credential, const std::string& connection) {
   const WallTime now = clock_.now();
-  const WallTime expires_at = std::min<WallTime>(now + options_.ttl_s,
-                                                 credential.authentication.expires_at);
+  const WallTime expires_at =
+      std::min<WallTime>(now + options_.ttl_s, credential.authentication.expires_at);
   if (expires_at < now + kTtlMin) return fail(Errc::denied, "the credential is about to expire");
 
   ByteVector secret(kTicketBytes);

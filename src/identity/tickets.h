@@ -29,7 +29,8 @@ struct MintedTicket {
 class Tickets {
  public:
   /// The references must outlive it.
-  Tickets(store::TicketStore& store, const Clock& clock, Random& random, TicketOptions options = {});
+  Tickets(store::TicketStore& store, const Clock& clock, Random& random,
+          TicketOptions options = {});
 
   /// Fails with denied if the credential ends too soon to be worth a ticket. Over the cap per user
   /// the oldest ticket goes.

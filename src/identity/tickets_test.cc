@@ -118,9 +118,10 @@ TEST_F(TicketsTest, LeavesNothingOfItsTextInTheStore) {
 }
 
 TEST(Credential, IsRefusedWhenItsTextIsDamaged) {
-  for (const std::string_view bad :
-       {"", "{}", R"({"chain":[]})", R"({"chain":[{"kind":"User","id":""}]})",
-        R"({"chain":[{"kind":"Root","id":"a","groups":[]}],"scopes":[],"authenticated_us":0,"expires_us":0})"}) {
+  for (
+      const std::string_view bad :
+      {"", "{}", R"({"chain":[]})", R"({"chain":[{"kind":"User","id":""}]})",
+       R"({"chain":[{"kind":"Root","id":"a","groups":[]}],"scopes":[],"authenticated_us":0,"expires_us":0})"}) {
     EXPECT_FALSE(credential_from_json(bad).has_value()) << bad;
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The embedded store: one SQLite file, write-ahead log, one connection under a mutex. Small and rare
-// statements only; nothing on the path of a command.
+// The embedded store: one SQLite file, write-ahead log, one connection under a mutex. Small and
+// rare statements only; nothing on the path of a command.
 
 #include <cstdint>
 #include <functional>

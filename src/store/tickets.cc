@@ -31,15 +31,16 @@ Result<TicketRow> ticket(const Row& row) {
   auto stored_key = digest(row[4]);
   auto server_key = digest(row[5]);
   if (!hash || !stored_key || !server_key) return fail(Errc::malformed, "store: damaged ticket");
-  return TicketRow{.id = std::get<std::string>(row[0]),
-                   .user = std::get<std::string>(row[1]),
-                   .connection = std::get<std::string>(row[2]),
-                   .hash = *hash,
-                   .stored_key = *stored_key,
-                   .server_key = *server_key,
-                   .credential = std::get<std::string>(row[6]),
-                   .created_at = WallTime(std::chrono::microseconds(std::get<std::int64_t>(row[7]))),
-                   .expires_at = WallTime(std::chrono::microseconds(std::get<std::int64_t>(row[8])))};
+  return TicketRow{
+      .id = std::get<std::string>(row[0]),
+      .user = std::get<std::string>(row[1]),
+      .connection = std::get<std::string>(row[2]),
+      .hash = *hash,
+      .stored_key = *stored_key,
+      .server_key = *server_key,
+      .credential = std::get<std::string>(row[6]),
+      .created_at = WallTime(std::chrono::microseconds(std::get<std::int64_t>(row[7]))),
+      .expires_at = WallTime(std::chrono::microseconds(std::get<std::int64_t>(row[8])))};
 }
 
 Result<std::vector<TicketRow>> select(Database& database, std::string_view where,
@@ -71,8 +72,8 @@ Result<TicketStore> TicketStore::create(Database& database, Random& random) {
   ByteVector fresh(32);
   random.fill(fresh);
   // Two nodes that open the file at once must end with the same secret.
-  auto made = database.run("insert into secret values ('ticket_salt', ?) on conflict do nothing",
-                           {fresh});
+  auto made =
+      database.run("insert into secret values ('ticket_salt', ?) on conflict do nothing", {fresh});
   if (!made) return fail(made);
   auto rows = database.run("select value from secret where name = 'ticket_salt'");
   if (!rows) return fail(rows);
@@ -99,9 +100,10 @@ Result<void> TicketStore::add(const TicketRow& row, WallTime now) {
 
 Result<std::vector<TicketRow>> TicketStore::live(std::string_view user, std::string_view connection,
                                                  WallTime now) {
-  return select(*database_,
-                "user = ? and connection = ? and expires_us > ? order by created_us desc, rowid desc",
-                {std::string(user), std::string(connection), us(now)});
+  return select(
+      *database_,
+      "user = ? and connection = ? and expires_us > ? order by created_us desc, rowid desc",
+      {std::string(user), std::string(connection), us(now)});
 }
 
 Result<std::optional<TicketRow>> TicketStore::by_id(std::string_view id, WallTime now) {

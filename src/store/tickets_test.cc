@@ -76,7 +76,7 @@ TEST(Database, SurvivesARestartAndIsPrivate) {
     secret = store.secret();
     ASSERT_TRUE(store.add(row(1), kNow));
   }
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   auto database = Database::open(path).value();
