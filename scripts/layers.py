@@ -15,7 +15,8 @@ ROWS = [
     ["protocol/postgres/sql"],
     ["guard"],
     ["policy", "approval", "ledger", "mask"],
-    ["identity", "store"],
+    ["identity"],
+    ["store"],  # tickets are kept there
     ["cedar", "http"],
     ["net"],
     ["core"],
