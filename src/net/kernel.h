@@ -71,6 +71,8 @@ class Kernel {
 
 /// `wake_fd` is an eventfd that ends wait() when another thread has written to it.
 Result<std::unique_ptr<Kernel>> make_epoll_kernel(int wake_fd);
+/// unavailable: the machine has none (before Linux 6.1), or forbids it.
+Result<std::unique_ptr<Kernel>> make_uring_kernel(int wake_fd);
 
 /// "doing: what the system says of this errno"
 std::unexpected<Error> fail_errno(Errc code, std::string_view doing, int error);

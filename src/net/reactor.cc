@@ -30,7 +30,7 @@ void log_exception(std::string_view event, std::string_view name) {
 }
 
 Result<std::unique_ptr<Kernel>> make_kernel(Backend backend, int wake_fd) {
-  if (backend == Backend::io_uring) return fail(Errc::unavailable, "no io_uring in this build");
+  if (backend == Backend::io_uring) return make_uring_kernel(wake_fd);
   return make_epoll_kernel(wake_fd);
 }
 

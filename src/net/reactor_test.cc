@@ -372,26 +372,30 @@ TEST(Helpers, DoTheWorkOnAnotherThread) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(reactor->run_to_end(ask_helper(i)), 2 * i);
 }
 
-Task<bool> give_up_on_helper(std::atomic<bool>& may_go) {
+struct Progress {
+  std::atomic<bool> may_go = false;
+  std::atomic<bool> gave = false;
+};
+
+Task<bool> give_up_on_helper(std::shared_ptr<Progress> progress) {
   Handover<int> answer;
-  EXPECT_TRUE(run_on_helper([&may_go, giver = answer.giver()] {
-    while (!may_go) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(run_on_helper([progress, giver = answer.giver()] {
+    while (!progress->may_go) std::this_thread::sleep_for(1ms);
     giver.give(1);
+    progress->gave = true;
   }));
   const auto value = co_await answer.wait_until(in(10ms));
   co_return value.has_value();
 }
 
 TEST(Helpers, AnAnswerThatComesAfterTheReactorIsDropped) {
-  std::atomic<bool> may_go = false;
-  std::atomic<bool> gone = false;
+  const auto progress = std::make_shared<Progress>();
   {
     auto reactor = make_reactor();
-    EXPECT_FALSE(reactor->run_to_end(give_up_on_helper(may_go)));
+    EXPECT_FALSE(reactor->run_to_end(give_up_on_helper(progress)));
   }
-  may_go = true;
-  EXPECT_TRUE(run_on_helper([&gone] { gone = true; }));
-  while (!gone) std::this_thread::sleep_for(1ms);
+  progress->may_go = true;
+  while (!progress->gave) std::this_thread::sleep_for(1ms);
 }
 
 }  // namespace

@@ -4,8 +4,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <thread>
+#include <vector>
 
+#include "base/log.h"
 #include "net/address.h"
 #include "net/both.h"
 #include "net/connect.h"
@@ -424,19 +427,24 @@ TEST_P(Tcp, AConnectThatIsDestroyedLeavesNothing) {
 }
 
 TEST_P(Tcp, RunningOutOfDescriptorsIsWaitedOut) {
+  // The sanitizer checks an object's type through a pipe, and finds fault where it cannot have one:
+  // the logger must have been used before.
+  log::warn("this test runs out of descriptors");
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
-  reactor_->spawn("serve", serve_echo(*listener_));
-  run(reactor_->sleep_for(1ms));
-  auto client = run(connect_to("127.0.0.1", listener_->port(), 5s)).value();
-  EXPECT_EQ(run(both(write(*client, "warm"), read_exactly(*client, 4))).second, "warm");
-
-  // Room for the second client's own socket and none for the server's end of it.
-  Descriptor next(::dup(0));
+  // Room for both ends of the first connection and the client's end of the second. Set before the
+  // first accept, because io_uring accepts under the limit at the time it was asked.
   rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(next.get()) + 1;
-  next.reset();
+  {
+    const std::array<Descriptor, 3> next{Descriptor(::dup(0)), Descriptor(::dup(0)),
+                                         Descriptor(::dup(0))};
+    tight.rlim_cur = static_cast<rlim_t>(next[2].get()) + 1;
+  }
   ::setrlimit(RLIMIT_NOFILE, &tight);
+  reactor_->spawn("serve", serve_echo(*listener_));
+  auto first = run(connect_to("127.0.0.1", listener_->port(), 5s)).value();
+  EXPECT_EQ(run(both(write(*first, "warm"), read_exactly(*first, 4))).second, "warm");
+
   auto second = run(connect_to("127.0.0.1", listener_->port(), 5s)).value();
   second->set_read_deadline(in(50ms));
   EXPECT_EQ(run(both(write(*second, "hi"), read_error(*second))).second, Errc::timeout);
@@ -445,9 +453,10 @@ TEST_P(Tcp, RunningOutOfDescriptorsIsWaitedOut) {
   EXPECT_EQ(run(read_exactly(*second, 2)), "hi");
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernel, Tcp, testing::Values(Backend::epoll), [](const auto& tested) {
-  return std::string(tested.param == Backend::epoll ? "Epoll" : "Uring");
-});
+INSTANTIATE_TEST_SUITE_P(Kernel, Tcp, testing::Values(Backend::epoll, Backend::io_uring),
+                         [](const auto& tested) {
+                           return std::string(tested.param == Backend::epoll ? "Epoll" : "Uring");
+                         });
 
 }  // namespace
 }  // namespace sallyport::net
