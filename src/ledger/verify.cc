@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t checkpoints_bytes_max = std::size_t{1} << 30;
 constexpr int listing_retries = 20;
 constexpr int torn_retries = 20;
-constexpr std::chrono::milliseconds torn_patience{25};
 
 struct SignedLine {
   Checkpoint checkpoint;
@@ -38,8 +37,8 @@ Result<std::vector<std::uint64_t>> list_segments(const std::filesystem::path& di
 class Verifier {
  public:
   Verifier(const std::filesystem::path& directory, const std::array<std::byte, 32>& key,
-           FileLayer& files)
-      : directory_(directory), key_(key), files_(files) {}
+           FileLayer& files, std::chrono::milliseconds torn_patience)
+      : directory_(directory), key_(key), files_(files), torn_patience_(torn_patience) {}
 
   Result<Verification> run(const std::optional<std::string>& expected_head);
 
@@ -58,6 +57,7 @@ class Verifier {
   const std::filesystem::path& directory_;
   const std::array<std::byte, 32>& key_;
   FileLayer& files_;
+  const std::chrono::milliseconds torn_patience_;
 
   std::string checkpoints_text_;
   std::vector<SignedLine> lines_;
@@ -88,7 +88,7 @@ Result<std::vector<std::uint64_t>> Verifier::snapshot() {
     if (text) checkpoints_text_ = std::move(*text);
     // A line that is being written is whole in a moment.
     if (text && !checkpoints_text_.ends_with('\n') && i + 1 < listing_retries) {
-      std::this_thread::sleep_for(torn_patience);
+      std::this_thread::sleep_for(torn_patience_ / 4);
       continue;
     }
     return before;
@@ -259,7 +259,7 @@ bool Verifier::walk_segment(std::uint64_t number, bool last) {
     auto reread = again ? read_from(**file, 0, segment_bytes_max) : fail(again);
     if (!last || !reread || attempt >= torn_retries) return false;
     for (int i = 0; i < 4 && *reread == *bytes; ++i) {
-      std::this_thread::sleep_for(torn_patience);
+      std::this_thread::sleep_for(torn_patience_ / 4);
       reread = read_from(**file, 0, segment_bytes_max);
       if (!reread) return false;
     }
@@ -321,8 +321,9 @@ std::string Finding::to_string() const {
 
 Result<Verification> verify(const std::filesystem::path& directory,
                             const std::array<std::byte, 32>& public_key,
-                            std::optional<std::string> expected_head, FileLayer& files) {
-  return Verifier(directory, public_key, files).run(expected_head);
+                            std::optional<std::string> expected_head, FileLayer& files,
+                            std::chrono::milliseconds torn_patience) {
+  return Verifier(directory, public_key, files, torn_patience).run(expected_head);
 }
 
 Result<std::string> newest_head(const std::filesystem::path& directory, FileLayer& files) {

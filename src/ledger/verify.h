@@ -3,6 +3,7 @@
 // and truncation of what a checkpoint signed; says what no checkpoint covers yet.
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -41,11 +42,16 @@ struct Verification {
   bool good() const { return problems.empty(); }
 };
 
+inline constexpr std::chrono::milliseconds default_torn_patience{100};
+
+/// What is broken at the end of the last segment is looked at again after `torn_patience`, because
+/// the gateway may be writing it.
 /// `expected_head` is a checkpoint line that was kept elsewhere. An error means that the directory
 /// could not be read at all. Safe while the gateway writes.
 Result<Verification> verify(const std::filesystem::path& directory,
                             const std::array<std::byte, 32>& public_key,
-                            std::optional<std::string> expected_head, FileLayer& files);
+                            std::optional<std::string> expected_head, FileLayer& files,
+                            std::chrono::milliseconds torn_patience = default_torn_patience);
 
 /// The newest checkpoint line, for an operator to keep elsewhere. Not verified.
 Result<std::string> newest_head(const std::filesystem::path& directory, FileLayer& files);
