@@ -71,12 +71,18 @@ Api::Api(ApiOptions options, const identity::Authenticator& authenticator,
       tickets_(tickets),
       may_connect_(std::move(may_connect)) {}
 
+const std::vector<std::pair<std::string_view, std::string_view>>& Api::routes() {
+  static const std::vector<std::pair<std::string_view, std::string_view>> all{
+      {"GET", "/api/v1/whoami"},
+      {"GET", "/api/v1/connections"},
+      {"POST", "/api/v1/tickets"},
+      {"GET", kMetadata}};
+  return all;
+}
+
 void Api::add_routes(Router& router) {
   const Handler handler = [this](http::Request request) { return handle(std::move(request)); };
-  router.add("GET", "/api/v1/whoami", handler);
-  router.add("GET", "/api/v1/connections", handler);
-  router.add("POST", "/api/v1/tickets", handler);
-  router.add("GET", kMetadata, handler);
+  for (const auto& [method, path] : routes()) router.add(method, path, handler);
 }
 
 net::Task<http::Response> Api::handle(http::Request request) {

@@ -44,7 +44,8 @@ class Api {
       MayConnect may_connect = {});
 
   /// GET /api/v1/whoami, GET /api/v1/connections, POST /api/v1/tickets, and
-  /// GET /.well-known/oauth-protected-resource (RFC 9728).
+  /// GET /.well-known/oauth-protected-resource (RFC 9728): method and path of each.
+  static const std::vector<std::pair<std::string_view, std::string_view>>& routes();
   void add_routes(Router& router);
   net::Task<http::Response> handle(http::Request request);
 

@@ -126,8 +126,23 @@ void read_limits(Reading& reading, Fields& top, Config& config) {
   fields.finish();
 }
 
+/// How clients reach the admin port, where nobody said so.
+std::string default_url(const ListenerConfig& admin) {
+  if (admin.address == "0.0.0.0" || admin.address == "::") return {};
+  const bool v6 = admin.address.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", admin.tls ? "https" : "http", v6 ? "[" : "", admin.address,
+                     v6 ? "]" : "", admin.port);
+}
+
 /// What only makes sense together.
-void check_whole(Fields& top, const Config& config) {
+void check_whole(Fields& top, Config& config) {
+  if (config.admin && config.admin->public_url.empty()) {
+    config.admin->public_url = default_url(*config.admin);
+    if (config.admin->public_url.empty() && config.builtin_issuer) {
+      top.problem("builtin_issuer", "builtin_issuer needs listeners.admin.public_url",
+                  "it listens on every address, so say by which name people reach it");
+    }
+  }
   if (config.builtin_issuer && !config.admin) {
     top.problem("builtin_issuer", "builtin_issuer needs listeners.admin, where it answers",
                 "add  admin: {port: 6480}  to listeners");

@@ -112,6 +112,7 @@ struct Config {
   std::optional<ListenerConfig> admin;
   LedgerConfig ledger;
   std::vector<identity::IssuerOptions> issuers;
+  std::string cli_client_id = "sallyport-cli";  // of `sallyport login` at the first issuer
   std::optional<BuiltinIssuer> builtin_issuer;
   std::vector<ConnectionConfig> connections;
   std::filesystem::path policies;

@@ -45,7 +45,7 @@ void read_agents(Reading& reading, Fields& issuer_fields, identity::IssuerOption
   }
 }
 
-identity::IssuerOptions read_issuer(Reading& reading, const Value& value) {
+identity::IssuerOptions read_issuer(Reading& reading, const Value& value, Config& config) {
   Fields fields(value, "issuers", reading.problems);
   identity::IssuerOptions issuer;
   issuer.url = fields.required_text("issuer", "issuer: https://login.example.com");
@@ -60,6 +60,8 @@ identity::IssuerOptions read_issuer(Reading& reading, const Value& value) {
   issuer.email_claim = fields.text_or("email_claim", issuer.email_claim);
   issuer.openid_configuration_url = fields.text_or("openid_configuration_url", "");
   issuer.ca_file = fields.file("ca").string();
+  const std::string client = fields.text_or("cli_client_id", config.cli_client_id);
+  if (config.issuers.empty()) config.cli_client_id = client;
   read_agents(reading, fields, issuer);
   if (!issuer.url.empty() && !identity::is_fetchable(issuer.url)) {
     fields.problem("issuer", fmt::format("'{}' cannot be trusted with keys", issuer.url),
@@ -139,7 +141,7 @@ void read_issuers(Reading& reading, Fields& top, Config& config) {
   const Value* value = top.list("issuers");
   if (!value) return;
   for (const Value& item : value->items) {
-    identity::IssuerOptions issuer = read_issuer(reading, item);
+    identity::IssuerOptions issuer = read_issuer(reading, item, config);
     const auto same = [&](const identity::IssuerOptions& other) {
       return other.url == issuer.url || (!issuer.name.empty() && other.name == issuer.name);
     };

@@ -1,5 +1,6 @@
-# Writes OUTPUT, a .cc with the files of INPUTS (a list of absolute paths) as texts: for each
-# FOLDER/NAME an entry {"NAME", text} in sallyport::app::TABLE.
+# Writes OUTPUT, a .cc with the files of INPUTS (absolute paths with | between them) as texts: for
+# each FOLDER/NAME an entry {"NAME", text} in sallyport::app::TABLE.
+string(REPLACE "|" ";" INPUTS "${INPUTS}")
 set(text "#include \"app/embedded.h\"\n\nnamespace sallyport::app {\n\n")
 string(APPEND text "const std::vector<EmbeddedFile>& ${TABLE}() {\n")
 string(APPEND text "  static const std::vector<EmbeddedFile> files{\n")

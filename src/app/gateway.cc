@@ -12,9 +12,11 @@
 #include <cstring>
 #include <thread>
 
+#include "app/policy_tools.h"
 #include "app/postgres_options.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "core/resource_id.h"
 #include "ledger/files.h"
 #include "ledger/payloads.h"
 #include "net/reactor.h"
@@ -52,20 +54,36 @@ std::vector<std::string_view> restart_needed(const Config& before, const Config&
 }
 
 Result<std::shared_ptr<const policy::Policies>> load_policies(const Config& config) {
-  std::vector<policy::ConnectionFacts> facts;
-  for (const ConnectionConfig& connection : config.connections) {
-    facts.push_back({.name = connection.name,
-                     .protocol = connection.protocol,
-                     .env = connection.env,
-                     .tags = connection.tags,
-                     .resource_groups = connection.resource_groups,
-                     .classification = connection.classification});
-  }
-  return policy::load(config.policies, std::move(facts), config.tenant);
+  return policy::load(config.policies, connection_facts(config), config.tenant);
 }
 
-/// Our listeners share their port among the workers (SO_REUSEPORT), so the kernel would also let a
-/// second gateway share it, and half the clients would land there.
+/// "gateway.example.com" of "https://gateway.example.com:6480".
+std::string host_of(std::string_view url) {
+  url.remove_prefix(std::min(url.size(), url.find("//") + 2));
+  url = url.substr(0, url.find('/'));
+  const bool v6 = url.starts_with('[');
+  return std::string(v6 ? url.substr(1, url.find(']') - 1) : url.substr(0, url.find(':')));
+}
+
+admin::ApiOptions api_options(const Config& config) {
+  admin::ApiOptions options;
+  const bool builtin = config.builtin_issuer.has_value();
+  options.issuer = builtin ? config.admin->public_url : config.issuers.front().url;
+  options.audience = builtin ? builtin_audience : config.issuers.front().audience;
+  options.client_id = builtin ? std::string(identity::kCliClient) : config.cli_client_id;
+  if (!config.postgres) return options;
+  for (const ConnectionConfig& connection : config.connections) {
+    options.connections.push_back({.name = connection.name,
+                                   .protocol = connection.protocol,
+                                   .host = host_of(config.admin->public_url),
+                                   .port = config.postgres->port,
+                                   .database = connection.name});
+  }
+  return options;
+}
+
+}  // namespace
+
 Result<void> port_is_free(const ListenerConfig& listener) {
   sockaddr_storage storage{};
   socklen_t size = 0;
@@ -91,8 +109,6 @@ Result<void> port_is_free(const ListenerConfig& listener) {
   return fail(Errc::io,
               fmt::format("{}:{}: {}", listener.address, listener.port, std::strerror(problem)));
 }
-
-}  // namespace
 
 Gateway::Gateway(Config config, Load load) : config_(std::move(config)), load_(std::move(load)) {}
 
@@ -144,7 +160,11 @@ Result<void> Gateway::open_admin() {
     return ok();
   });
   health_->add_routes(router_);
+  logins_->add_routes(router_);
   if (!config_.admin) return ok();
+  api_ = make_api(config_);
+  const auto ask_api = [this](http::Request request) { return answer_api(std::move(request)); };
+  for (const auto& [method, path] : admin::Api::routes()) router_.add(method, path, ask_api);
   auto tls = make_server_tls(config_.admin->tls);
   if (!tls) return fail(tls, "listeners.admin.tls");
   admin_ = std::make_unique<admin::Server>(router_, admin::ServerOptions{.tls = *tls});
@@ -153,6 +173,35 @@ Result<void> Gateway::open_admin() {
   if (!listener) return fail(listener, "listeners.admin");
   net::Reactor::current().spawn("admin", admin_->serve(std::move(*listener)));
   return ok();
+}
+
+std::shared_ptr<admin::Api> Gateway::make_api(const Config& config) {
+  return std::make_shared<admin::Api>(
+      api_options(config), logins_->authenticator(), logins_->tickets(),
+      [this](const identity::Credential& credential, const admin::ApiConnection& connection) {
+        return may_connect(credential, connection.name);
+      });
+}
+
+net::Task<http::Response> Gateway::answer_api(http::Request request) {
+  const std::shared_ptr<admin::Api> api = api_;  // a reload may replace it meanwhile
+  co_return co_await api->handle(std::move(request));
+}
+
+bool Gateway::may_connect(const identity::Credential& credential,
+                          const std::string& connection) const {
+  Session session;
+  session.tenant = config_.tenant;
+  session.protocol = "postgres";
+  session.connection = connection;
+  session.chain = credential.chain;
+  session.authentication = credential.authentication;
+  session.source_ip = "127.0.0.1";
+  Command command;
+  command.kind = "connect";
+  command.actions = {{"connect", {"Connection", resource_id({connection})}}};
+  const Decision decision = guard_->policies()->decide(session, command, system_clock().now());
+  return decision.verdict == Verdict::allow;
 }
 
 Result<void> Gateway::start_workers() {
@@ -293,6 +342,7 @@ Result<void> Gateway::try_reload() {
     if (worker.adapter) worker.adapter->use(fresh);
   });
   if (admin_) admin_->set_tls(std::move(*admin_tls));
+  if (admin_ && loaded->admin) api_ = make_api(*loaded);
   config_ = std::move(*loaded);
   return ok();
 }

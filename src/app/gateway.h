@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "admin/api.h"
 #include "admin/health.h"
 #include "admin/router.h"
 #include "admin/server.h"
@@ -21,6 +22,10 @@
 #include "protocol/postgres/adapter.h"
 
 namespace sallyport::app {
+
+/// Fails if anybody listens there. Our listeners share their port among the workers (SO_REUSEPORT),
+/// so the kernel would also let a second gateway share it, and half the clients would land there.
+Result<void> port_is_free(const ListenerConfig& listener);
 
 /// Belongs to the main thread, which has a reactor: there the admin port lives. Sessions live on
 /// the workers.
@@ -40,6 +45,7 @@ class Gateway {
   void on_signal(int signal);
 
   const Config& config() const { return config_; }
+  LoginServices& logins() { return *logins_; }
   const std::filesystem::path& ledger_directory() const { return ledger_->directory(); }
   std::string ledger_public_key() const { return ledger_->public_key_pem(); }
 
@@ -53,6 +59,11 @@ class Gateway {
   explicit Gateway(Config config, Load load);
   Result<void> open();
   Result<void> open_admin();
+  std::shared_ptr<admin::Api> make_api(const Config& config);
+  net::Task<http::Response> answer_api(http::Request request);
+  /// What the policies would say to a login, for the list of connections and for tickets. The
+  /// session asks again when it is opened.
+  bool may_connect(const identity::Credential& credential, const std::string& connection) const;
   Result<void> start_workers();
   Result<void> set_up_worker(std::size_t index);
   net::Task<void> accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker);
@@ -77,6 +88,7 @@ class Gateway {
   std::unique_ptr<net::Workers> workers_;
 
   std::unique_ptr<admin::Health> health_;
+  std::shared_ptr<admin::Api> api_;
   admin::Router router_;
   std::unique_ptr<admin::Server> admin_;
 

@@ -5,22 +5,32 @@
 #include <memory>
 #include <optional>
 
+#include "admin/router.h"
 #include "app/config.h"
 #include "base/result.h"
 #include "identity/authenticator.h"
 #include "identity/fetcher.h"
+#include "identity/issuer.h"
 #include "identity/tickets.h"
 #include "store/database.h"
 #include "store/tickets.h"
 
 namespace sallyport::app {
 
+/// What tokens of the built-in issuer are for.
+inline constexpr const char* builtin_audience = "sallyport";
+
 class LoginServices {
  public:
+  /// On the main thread, where the admin port is served.
   static Result<std::unique_ptr<LoginServices>> open(const Config& config);
+
+  /// The built-in issuer's, if there is one. The router must not outlive this.
+  void add_routes(admin::Router& router);
 
   const identity::Authenticator& authenticator() const { return *authenticator_; }
   identity::Tickets& tickets() { return *tickets_; }
+  const identity::Issuer* issuer() const { return issuer_.get(); }  // null if not configured
 
  private:
   LoginServices() = default;
@@ -29,6 +39,7 @@ class LoginServices {
   std::optional<store::TicketStore> ticket_store_;
   std::optional<identity::Tickets> tickets_;
   std::unique_ptr<identity::Fetcher> fetcher_;
+  std::unique_ptr<identity::Issuer> issuer_;
   std::unique_ptr<identity::Authenticator> authenticator_;
 };
 

@@ -9,7 +9,19 @@
 
 #include "app/check.h"
 #include "app/completion.h"
+#include "app/demo.h"
+#include "app/policy_tools.h"
+#include "app/serve.h"
 #include "app/version.h"
+#include "cli/connect.h"
+#include "cli/env.h"
+#include "cli/ledger.h"
+#include "cli/login.h"
+#include "cli/logout.h"
+#include "cli/policy.h"
+#include "cli/sessions.h"
+#include "cli/ticket.h"
+#include "cli/whoami.h"
 
 namespace {
 
@@ -24,7 +36,18 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version",
                        fmt::format("sallyport {} ({})", app::version(), app::commit()));
   app.require_subcommand(1);
+  app::add_serve(app);
+  app::add_demo(app);
   app::add_check(app);
+  cli::add_login(app);
+  cli::add_logout(app);
+  cli::add_whoami(app);
+  cli::add_connect(app);
+  cli::add_env(app);
+  cli::add_ticket(app);
+  cli::add_sessions(app);
+  cli::add_ledger(app);
+  cli::add_policy(app, app::policy_tools());
   app::add_completion(app);
   try {
     app.parse(argc, argv);

@@ -1,9 +1,9 @@
 #include "cli/ledger.h"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <fmt/format.h>
 #include <memory>
 #include <thread>
 
@@ -69,22 +69,23 @@ void print_text(const log::Verification& verified, bool key_beside) {
     fmt::print("note: {}\n", terminal_safe(notice));
   }
   if (key_beside) {
-    fmt::print("note: the public key was taken from beside the ledger; keep a copy elsewhere and "
-               "give it with --public-key\n");
+    fmt::print(
+        "note: the public key was taken from beside the ledger; keep a copy elsewhere and "
+        "give it with --public-key\n");
   }
   if (verified.good()) {
-    fmt::print("OK {}/{}: {} records in {} segments, {} checkpoints, signed up to record {} of {}\n",
-               verified.tenant, verified.node, verified.records, verified.segments,
-               verified.checkpoints, verified.signed_sequence, verified.last_sequence);
+    fmt::print(
+        "OK {}/{}: {} records in {} segments, {} checkpoints, signed up to record {} of {}\n",
+        verified.tenant, verified.node, verified.records, verified.segments, verified.checkpoints,
+        verified.signed_sequence, verified.last_sequence);
   }
 }
 
 void run_verify(const VerifyArguments& arguments) {
   const std::filesystem::path directory = arguments.place.path();
   const bool beside = arguments.public_key.empty();
-  const std::string pem =
-      read_small(beside ? directory / log::public_key_name
-                        : std::filesystem::path(arguments.public_key));
+  const std::string pem = read_small(beside ? directory / log::public_key_name
+                                            : std::filesystem::path(arguments.public_key));
   const auto key = ed25519_public_from_pem(pem);
   if (!key) give_up(2, "the public key: " + key.error().detail);
   std::optional<std::string> head;
@@ -103,7 +104,7 @@ void add_verify(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand(
       "verify", "Check that nothing was changed, removed, reordered or cut off");
   auto arguments = std::make_shared<VerifyArguments>();
-  arguments->place.add_options(*command);
+  arguments->place.add_options(*command, true);
   command->add_option("--public-key", arguments->public_key, "The log's public key, PEM")
       ->type_name("FILE");
   command
@@ -123,7 +124,7 @@ void add_head(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand(
       "head", "Print the newest signed head, to be kept where the gateway cannot write");
   auto place = std::make_shared<LedgerPlace>();
-  place->add_options(*command);
+  place->add_options(*command, true);
   command->footer("Example:\n  sallyport ledger head --data /var/lib/sallyport > monday.head");
   command->callback([place] {
     const auto head = log::newest_head(place->path(), log::system_files());
@@ -163,8 +164,8 @@ void run_export(const ExportArguments& arguments) {
     if (!kind) give_up(2, "no kind of record is called " + terminal_safe(name));
     filter.kinds.push_back(*kind);
   }
-  auto reader = log::LogReader::open(arguments.place.path(), std::move(filter),
-                                     log::system_files());
+  auto reader =
+      log::LogReader::open(arguments.place.path(), std::move(filter), log::system_files());
   if (!reader) give_up(2, reader.error().detail);
   while (true) {
     const auto entry = reader->next();
@@ -183,8 +184,7 @@ void add_export(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand("export", "Print the records, one JSON object a line");
   auto arguments = std::make_shared<ExportArguments>();
   arguments->place.add_options(*command);
-  command->add_option("--format", arguments->format, "jsonl")
-      ->check(CLI::IsMember({"jsonl"}));
+  command->add_option("--format", arguments->format, "jsonl")->check(CLI::IsMember({"jsonl"}));
   command->add_option("--session", arguments->session, "Only this session")->type_name("ID");
   command->add_option("--kind", arguments->kinds, "Only this kind of record; may be repeated");
   command->add_option("--from", arguments->from, "Begin at this sequence number");

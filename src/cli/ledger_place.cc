@@ -1,8 +1,8 @@
 #include "cli/ledger_place.h"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fmt/format.h>
 
 #include "base/bytes.h"
 
@@ -34,8 +34,9 @@ bool hidden(char32_t c) {
 
 }  // namespace
 
-void LedgerPlace::add_options(CLI::App& command) {
-  auto* dir = command.add_option("--dir", directory, "The ledger's own directory");
+void LedgerPlace::add_options(CLI::App& command, bool positional) {
+  auto* dir = command.add_option(positional ? "dir,--dir" : "--dir", directory,
+                                 "The ledger's own directory");
   command.add_option("--data", data, "The gateway's data directory")
       ->envname("SALLYPORT_DATA")
       ->type_name("DIR");

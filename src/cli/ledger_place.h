@@ -16,7 +16,8 @@ struct LedgerPlace {
   std::string data;       // the gateway's data directory; the ledger is in "ledger" below it
   std::string directory;  // the ledger itself
 
-  void add_options(CLI::App& command);
+  /// `positional`: the ledger's directory may also be given without --dir.
+  void add_options(CLI::App& command, bool positional = false);
   /// Exits with 2 if neither was given.
   std::filesystem::path path() const;
 };

@@ -1,10 +1,10 @@
 #include "cli/sessions.h"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fmt/format.h>
 #include <memory>
 #include <thread>
 
@@ -76,8 +76,8 @@ void run_list(const ListArguments& arguments) {
       continue;
     }
     const std::string end = summary.end ? summary.end->reason : summary.ended ? "ended" : "open";
-    fmt::print("{:<34} {:<27} {:<28} {:<12} {:>8} {:>7}  {}\n",
-               terminal_safe(summary.session.id), to_iso8601(summary.session.started_at),
+    fmt::print("{:<34} {:<27} {:<28} {:<12} {:>8} {:>7}  {}\n", terminal_safe(summary.session.id),
+               to_iso8601(summary.session.started_at),
                terminal_safe(summary.session.chain.to_string()),
                terminal_safe(summary.session.connection), summary.commands, summary.refused,
                terminal_safe(end));
@@ -114,8 +114,8 @@ void print_decision(const Decision& decision) {
     if (policies.empty()) policies = "no policy permits it";
     fmt::print("      {} {} {} on {}::\"{}\"  [{}]\n", answer.allowed ? "yes" : "NO ",
                terminal_safe(answer.principal), terminal_safe(answer.action.name),
-               terminal_safe(answer.action.resource.type),
-               terminal_safe(answer.action.resource.id), terminal_safe(policies));
+               terminal_safe(answer.action.resource.type), terminal_safe(answer.action.resource.id),
+               terminal_safe(policies));
   }
 }
 
@@ -128,12 +128,18 @@ class Printer {
     const double seconds = static_cast<double>((entry.time - start_).count()) / 1e6;
     fmt::print("{:>10.3f}  #{:<6} ", seconds, entry.sequence);
     switch (entry.kind) {
-      case log::RecordKind::session_start: return start(entry);
-      case log::RecordKind::session_end: return end(entry);
-      case log::RecordKind::command: return command(entry);
-      case log::RecordKind::outcome: return outcome(entry);
-      case log::RecordKind::refusal: return refusal(entry);
-      default: fmt::print("{} {}\n", log::to_string(entry.kind), terminal_safe(entry.payload));
+      case log::RecordKind::session_start:
+        return start(entry);
+      case log::RecordKind::session_end:
+        return end(entry);
+      case log::RecordKind::command:
+        return command(entry);
+      case log::RecordKind::outcome:
+        return outcome(entry);
+      case log::RecordKind::refusal:
+        return refusal(entry);
+      default:
+        fmt::print("{} {}\n", log::to_string(entry.kind), terminal_safe(entry.payload));
     }
   }
 
@@ -182,9 +188,8 @@ class Printer {
     const log::RefusalRecord record = need(log::parse_refusal(entry.payload));
     fmt::print("REFUSED {}: {}{}\n", terminal_safe(record.command.kind),
                terminal_safe(record.refusal.reason),
-               record.refusal.policy.empty()
-                   ? std::string()
-                   : " [" + terminal_safe(record.refusal.policy) + "]");
+               record.refusal.policy.empty() ? std::string()
+                                             : " [" + terminal_safe(record.refusal.policy) + "]");
     print_indented(record.command.text);
     print_parameters(record.command);
     print_decision(record.decision);
@@ -261,15 +266,16 @@ void add_show(CLI::App& parent, const char* name, const char* about, bool in_tim
     command->add_option("--speed", arguments->speed, "So many times as fast as it happened (1)")
         ->check(CLI::Range(0.01, 1e6));
   }
-  command->footer(fmt::format("Example:\n  sallyport sessions {} 3f2a{}", name,
-                              in_time ? " --speed 10" : ""));
+  command->footer(
+      fmt::format("Example:\n  sallyport sessions {} 3f2a{}", name, in_time ? " --speed 10" : ""));
   command->callback([arguments, in_time] { run_show(*arguments, in_time); });
 }
 
 }  // namespace
 
 void add_sessions(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("sessions", "Who did what: list, show and replay sessions");
+  CLI::App* command =
+      app.add_subcommand("sessions", "Who did what: list, show and replay sessions");
   command->require_subcommand(1);
   add_list(*command);
   add_show(*command, "show", "Everything one session did, at once", false);

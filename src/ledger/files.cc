@@ -14,8 +14,7 @@ namespace {
 
 std::unexpected<Error> failed(const char* call, const std::filesystem::path& path) {
   const int code = errno;
-  return fail(Errc::io,
-              path.string() + ": " + call + ": " + std::generic_category().message(code));
+  return fail(Errc::io, path.string() + ": " + call + ": " + std::generic_category().message(code));
 }
 
 // Owns a descriptor.
@@ -67,7 +66,7 @@ class SystemFile final : public File {
   }
 
   Result<std::uint64_t> size() override {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd_.get(), &info) != 0) return failed("fstat", path_);
     return static_cast<std::uint64_t>(info.st_size);
   }
@@ -97,8 +96,7 @@ class SystemFiles final : public FileLayer {
     return std::make_unique<SystemFile>(fd, path);
   }
 
-  Result<void> rename(const std::filesystem::path& from,
-                      const std::filesystem::path& to) override {
+  Result<void> rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return failed("rename", to);
     return ok();
   }

@@ -39,8 +39,7 @@ class FileLayer {
  public:
   virtual ~FileLayer() = default;
   /// `create` makes the file (0600) or empties it; `write` wants it to exist.
-  virtual Result<std::unique_ptr<File>> open(const std::filesystem::path& path,
-                                             OpenMode mode) = 0;
+  virtual Result<std::unique_ptr<File>> open(const std::filesystem::path& path, OpenMode mode) = 0;
   virtual Result<void> rename(const std::filesystem::path& from,
                               const std::filesystem::path& to) = 0;
   virtual Result<void> remove(const std::filesystem::path& path) = 0;

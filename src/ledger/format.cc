@@ -81,8 +81,8 @@ ByteVector compressed(std::string_view payload) {
 
 bool valid_name(std::string_view name) {
   const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, good);
 }
@@ -429,14 +429,17 @@ Result<Checkpoint> decode_checkpoint(std::string_view line, Bytes public_key) {
 }
 
 std::string segment_name(std::uint64_t number) {
-  return fmt::format("segment-{:012}", number);
+  return fmt::format("segment-{:012}.seg", number);
 }
 
 std::optional<std::uint64_t> segment_number(std::string_view name) {
   constexpr std::string_view prefix = "segment-";
-  if (!name.starts_with(prefix)) return std::nullopt;
+  constexpr std::string_view suffix = ".seg";
+  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
+  name.remove_suffix(suffix.size());
   const auto number = parse_number<std::uint64_t>(name.substr(prefix.size()));
-  if (!number || segment_name(*number) != name) return std::nullopt;
+  if (!number || segment_name(*number) != std::string(name) + std::string(suffix))
+    return std::nullopt;
   return *number;
 }
 

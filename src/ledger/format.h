@@ -33,9 +33,9 @@ inline constexpr std::size_t plain_bytes_max = std::size_t{64} << 20;
 /// The first 4 KiB of a segment. Its hash, in its last 32 bytes, starts the segment's chain, and it
 /// carries the end of the previous segment's, so the chain runs through all segments.
 struct SegmentHeader {
-  std::uint64_t number = 0;          // 0, 1, 2 ...
-  std::uint64_t segment_bytes = 0;   // as preallocated
-  std::uint64_t first_sequence = 1;  // of its first record, if it has any
+  std::uint64_t number = 0;             // 0, 1, 2 ...
+  std::uint64_t segment_bytes = 0;      // as preallocated
+  std::uint64_t first_sequence = 1;     // of its first record, if it has any
   std::uint64_t previous_sequence = 0;  // the last one before it; a gap is what a failure lost
   std::uint64_t previous_records = 0;   // in all segments before it
   WallTime created{};
@@ -127,7 +127,7 @@ class SegmentScanner {
 struct Checkpoint {
   std::string tenant;
   std::string node;
-  std::uint64_t number = 0;    // 0, 1, 2 ... without gaps
+  std::uint64_t number = 0;       // 0, 1, 2 ... without gaps
   std::string kind = "periodic";  // "start", "periodic", "seal", "final"
   std::uint64_t segment = 0;
   std::uint64_t sequence = 0;  // the last record it covers

@@ -40,7 +40,8 @@ TEST(Merkle, EveryPathLeadsToTheRootAndNoOtherLeafDoes) {
       longer.push_back(leaf(0));
       EXPECT_FALSE(merkle_root_by_path(leaves[i], i, size, longer));
       if (!path.empty()) {
-        EXPECT_FALSE(merkle_root_by_path(leaves[i], i, size, std::span(path).first(path.size() - 1)));
+        EXPECT_FALSE(
+            merkle_root_by_path(leaves[i], i, size, std::span(path).first(path.size() - 1)));
       }
     }
   }
@@ -50,7 +51,8 @@ TEST(Merkle, EveryPathLeadsToTheRootAndNoOtherLeafDoes) {
 TEST(Frame, ComesBackAsItWasSmallAndLarge) {
   for (const std::size_t size : {0UL, 10UL, 4096UL, 4097UL, 200000UL}) {
     ByteVector bytes(digest_bytes);
-    const Record record{.kind = RecordKind::outcome, .session = "abc",
+    const Record record{.kind = RecordKind::outcome,
+                        .session = "abc",
                         .payload = std::string(size, 'x'),
                         .time = WallTime(std::chrono::microseconds(1234567))};
     append_frame(bytes, record, 42);
@@ -107,9 +109,9 @@ TEST(CheckpointLine, ComesBackAndIsStrict) {
 }
 
 TEST(SegmentName, IsReadStrictly) {
-  EXPECT_EQ(segment_number("segment-000000000012"), 12U);
-  EXPECT_FALSE(segment_number("segment-12"));
-  EXPECT_FALSE(segment_number("segment-000000000012.bak"));
+  EXPECT_EQ(segment_number("segment-000000000012.seg"), 12U);
+  EXPECT_FALSE(segment_number("segment-12.seg"));
+  EXPECT_FALSE(segment_number("segment-000000000012"));
   EXPECT_FALSE(segment_number("segment.new"));
 }
 

@@ -34,7 +34,8 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 
 Result<void> check(const Options& options) {
   if (!valid_name(options.tenant) || !valid_name(options.node)) {
-    return fail(Errc::invalid, "tenant and node may have letters, digits, '.', '_' and '-', 1 to 64");
+    return fail(Errc::invalid,
+                "tenant and node may have letters, digits, '.', '_' and '-', 1 to 64");
   }
   if (options.segment_bytes < segment_bytes_min || options.segment_bytes > segment_bytes_max) {
     return fail(Errc::invalid, "ledger.segment_bytes must be between 8 KiB and 1 GiB");
@@ -46,9 +47,9 @@ Result<void> check(const Options& options) {
 }
 
 Error damaged(std::string what) {
-  return {Errc::invalid,
-          what + "; the ledger is not opened because signed records would be lost. Run "
-                 "`sallyport ledger verify` and restore the files"};
+  return {Errc::invalid, what +
+                             "; the ledger is not opened because signed records would be lost. Run "
+                             "`sallyport ledger verify` and restore the files"};
 }
 
 }  // namespace
@@ -104,9 +105,8 @@ Result<void> Journal::load_key(bool fresh) {
   if (!key) return fail(key, path(private_key_name).string());
   key_ = std::move(*key);
   public_pem_ = key_->public_pem();
-  auto known = contains(*names, public_key_name)
-                   ? read_text(files_, path(public_key_name), 4096)
-                   : Result<std::string>("");
+  auto known = contains(*names, public_key_name) ? read_text(files_, path(public_key_name), 4096)
+                                                 : Result<std::string>("");
   if (!known) return fail(known);
   if (*known == public_pem_) return ok();
   return replace_text(files_, path(public_key_name), public_pem_);
@@ -170,8 +170,11 @@ Result<void> Journal::load_last_segment(std::uint64_t number) {
   }
   if (auto good = check_against_checkpoint(*scanner); !good) return good;
 
-  State state{.sequence = scanner->sequence(), .records = header_.previous_records,
-              .offset = header_bytes, .hash = scanner->hash(), .tree = {}};
+  State state{.sequence = scanner->sequence(),
+              .records = header_.previous_records,
+              .offset = header_bytes,
+              .hash = scanner->hash(),
+              .tree = {}};
   std::string problem;
   while (true) {
     const auto frame = scanner->next();
@@ -221,9 +224,9 @@ Result<void> Journal::check_against_checkpoint(SegmentScanner& last) {
   while (scan.sequence() < signed_state.sequence) {
     const auto frame = scan.next();
     if (!frame || !*frame) {
-      return std::unexpected(damaged(fmt::format(
-          "record {} was signed and is not there: {}", scan.sequence() + 1,
-          frame ? std::string("the log ends before it") : frame.error().detail)));
+      return std::unexpected(damaged(
+          fmt::format("record {} was signed and is not there: {}", scan.sequence() + 1,
+                      frame ? std::string("the log ends before it") : frame.error().detail)));
     }
   }
   if (scan.sequence() == signed_state.sequence && scan.hash() == signed_state.hash) return ok();
@@ -291,8 +294,11 @@ Result<void> Journal::begin_segment(std::uint64_t number, std::uint64_t first_se
   if (auto done = files_.sync_directory(options_.directory); !done) return done;
   segment_ = std::move(*file);
   header_ = std::move(header);
-  take_over({.sequence = durable_.sequence, .records = durable_.records, .offset = header_bytes,
-             .hash = header_hash(encoded), .tree = {}});
+  take_over({.sequence = durable_.sequence,
+             .records = durable_.records,
+             .offset = header_bytes,
+             .hash = header_hash(encoded),
+             .tree = {}});
   return ok();
 }
 
@@ -318,8 +324,8 @@ bool Journal::fits(const Record& record) const {
 }
 
 void Journal::add(const Record& record, std::uint64_t sequence) {
-  SALLYPORT_CHECK(sequence == (added_.tree.size() == 0 ? header_.first_sequence
-                                                       : added_.sequence + 1));
+  SALLYPORT_CHECK(sequence ==
+                  (added_.tree.size() == 0 ? header_.first_sequence : added_.sequence + 1));
   const std::size_t before = buffer_.size();
   append_frame(buffer_, record, sequence);
   added_.offset += buffer_.size() - before;

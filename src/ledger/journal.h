@@ -92,9 +92,9 @@ class Journal {
 
   SegmentHeader header_;
   std::unique_ptr<File> segment_;
-  State added_;    // with what is in buffer_
-  State durable_;  // fdatasync returned
-  ByteVector buffer_;              // the last hash, then frames that are not yet written
+  State added_;                     // with what is in buffer_
+  State durable_;                   // fdatasync returned
+  ByteVector buffer_;               // the last hash, then frames that are not yet written
   std::uint64_t write_offset_ = 0;  // where the first of those frames goes
 
   std::unique_ptr<File> checkpoints_;

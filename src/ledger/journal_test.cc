@@ -24,8 +24,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 Options small_options(const std::filesystem::path& directory) {
-  return {.directory = directory, .segment_bytes = segment_bytes_min,
-          .checkpoint_interval = milliseconds(5), .recovery_interval = milliseconds(1)};
+  return {.directory = directory,
+          .segment_bytes = segment_bytes_min,
+          .checkpoint_interval = milliseconds(5),
+          .recovery_interval = milliseconds(1)};
 }
 
 Record numbered(std::uint64_t n) {
@@ -83,8 +85,8 @@ Acknowledged drive(const std::filesystem::path& directory, FileLayer& files, boo
     // The log recovers by itself as soon as the disk lets it.
     for (int wait = 0; after_failure && !sequence && wait < 3000; ++wait) {
       std::this_thread::sleep_for(milliseconds(1));
-      sequence = (*ledger)->append({.kind = RecordKind::command, .session = "s",
-                                    .payload = payload});
+      sequence =
+          (*ledger)->append({.kind = RecordKind::command, .session = "s", .payload = payload});
     }
     if (after_failure) EXPECT_TRUE(sequence) << sequence.error().detail;
     if (sequence && (*ledger)->wait_durable(*sequence, seconds(10))) {
@@ -207,8 +209,7 @@ TEST(Journal, KeepsItsPrivateKeyPrivate) {
   const TemporaryDirectory directory;
   (void)drive(directory / "log", system_files(), true);
   const auto permissions = std::filesystem::status(directory / "log/key.pem").permissions();
-  EXPECT_EQ(permissions,
-            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(permissions, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 // Appends from two threads until it is killed, and tells through the pipe what was acknowledged.
@@ -220,7 +221,8 @@ TEST(Journal, KeepsItsPrivateKeyPrivate) {
   const auto load = [&](int worker) {
     for (std::uint64_t i = 0;; ++i) {
       const auto sequence = (*ledger)->append(
-          {.kind = RecordKind::command, .session = "s",
+          {.kind = RecordKind::command,
+           .session = "s",
            .payload = fmt::format(R"({{"w":{},"p":"{}"}})", worker,
                                   std::string(i % 40 == 0 ? 6000 : i % 300, 'y'))});
       if (!sequence) continue;

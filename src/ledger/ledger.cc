@@ -43,8 +43,11 @@ microseconds since(SteadyTime start) {
 class Ledger::Impl {
  public:
   Impl(Options options, const Clock& clock, std::unique_ptr<Journal> journal)
-      : options_(std::move(options)), clock_(clock), journal_(std::move(journal)),
-        public_pem_(journal_->public_key_pem()), record_bytes_max_(journal_->record_bytes_max()) {
+      : options_(std::move(options)),
+        clock_(clock),
+        journal_(std::move(journal)),
+        public_pem_(journal_->public_key_pem()),
+        record_bytes_max_(journal_->record_bytes_max()) {
     status_.next_sequence = journal_->next_sequence();
     status_.checkpoint_sequence = journal_->checkpoint_sequence();
     status_.accepting = true;
@@ -101,7 +104,7 @@ class Ledger::Impl {
   std::vector<Queued> queue_;
   std::vector<Range> lost_;
   std::vector<WaitHandle> waits_[2];  // by Level
-  Status status_;  // without what the atomics say
+  Status status_;                     // without what the atomics say
   bool idle_ = false;
   bool closing_ = false;
   bool stopped_ = false;

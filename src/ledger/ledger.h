@@ -25,7 +25,7 @@ struct Options {
   std::string node = "node";
   std::size_t segment_bytes = std::size_t{64} << 20;  // at least 8 KiB
   std::chrono::seconds segment_age_max{86400};
-  std::uint64_t checkpoint_records = 8192;  // a signed head after so many records ...
+  std::uint64_t checkpoint_records = 8192;              // a signed head after so many records ...
   std::chrono::milliseconds checkpoint_interval{5000};  // ... or so long after an unsigned one
   std::size_t queue_bytes_max = std::size_t{64} << 20;  // appended and not yet durable
   std::size_t payload_bytes_max = std::size_t{16} << 20;
@@ -43,7 +43,7 @@ struct Status {
   std::uint64_t queued_bytes = 0;
   std::uint64_t batches = 0;
   std::uint64_t bytes_written = 0;
-  std::uint64_t failures = 0;  // times the log failed since open
+  std::uint64_t failures = 0;      // times the log failed since open
   std::uint64_t lost_records = 0;  // appended, never acknowledged, given up at a failure
   std::chrono::microseconds last_sync{};
   std::chrono::microseconds slowest_sync{};
@@ -54,8 +54,8 @@ class Ledger {
   /// Creates or recovers the log in `options.directory`. Fails if another process has it open, if
   /// its key is missing, or if what was signed is no longer there.
   /// `files`, `clock` and `random` must outlive the ledger.
-  static Result<std::unique_ptr<Ledger>> open(Options options, FileLayer& files,
-                                              const Clock& clock, Random& random);
+  static Result<std::unique_ptr<Ledger>> open(Options options, FileLayer& files, const Clock& clock,
+                                              Random& random);
   /// close(), if that was not called.
   ~Ledger();
   Ledger(const Ledger&) = delete;

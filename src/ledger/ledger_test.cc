@@ -14,7 +14,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 Options options_in(const std::filesystem::path& directory) {
-  return {.directory = directory, .segment_bytes = 16384, .checkpoint_interval = milliseconds(20),
+  return {.directory = directory,
+          .segment_bytes = 16384,
+          .checkpoint_interval = milliseconds(20),
           .recovery_interval = milliseconds(5)};
 }
 

@@ -100,10 +100,14 @@ void write_decision(JsonWriter& json, const Decision& decision) {
 
 std::string_view to_string(Refusal::Kind kind) {
   switch (kind) {
-    case Refusal::Kind::policy: return "policy";
-    case Refusal::Kind::not_analysed: return "not_analysed";
-    case Refusal::Kind::not_recorded: return "not_recorded";
-    case Refusal::Kind::session: return "session";
+    case Refusal::Kind::policy:
+      return "policy";
+    case Refusal::Kind::not_analysed:
+      return "not_analysed";
+    case Refusal::Kind::not_recorded:
+      return "not_recorded";
+    case Refusal::Kind::session:
+      return "session";
   }
   return "policy";
 }

@@ -13,8 +13,11 @@ Session a_session() {
   session.protocol = "postgres";
   session.connection = "shop";
   session.database = "app";
-  session.chain.identities.push_back({.kind = IdentityKind::user, .id = "alice", .issuer = "i",
-                                      .subject = "s", .groups = {"support", "eu"}});
+  session.chain.identities.push_back({.kind = IdentityKind::user,
+                                      .id = "alice",
+                                      .issuer = "i",
+                                      .subject = "s",
+                                      .groups = {"support", "eu"}});
   session.chain.identities.push_back(
       {.kind = IdentityKind::agent, .id = "copilot", .owner = "alice", .attested = true});
   session.authentication.method = "ticket";
@@ -42,8 +45,11 @@ Decision a_decision() {
   Decision decision;
   decision.verdict = Verdict::hold;
   decision.policy_epoch = 18446744073709551615U;
-  decision.answers = {{.principal = "User::\"alice\"", .action = a_command().actions[0],
-                       .allowed = false, .policies = {"p1", "p2"}, .errors = {"e"}}};
+  decision.answers = {{.principal = "User::\"alice\"",
+                       .action = a_command().actions[0],
+                       .allowed = false,
+                       .policies = {"p1", "p2"},
+                       .errors = {"e"}}};
   return decision;
 }
 
@@ -78,8 +84,8 @@ TEST(Payloads, ACommandComesBackAndStaysValidUtf8) {
 }
 
 TEST(Payloads, ARefusalAndAnOutcomeComeBack) {
-  const Refusal refusal{.kind = Refusal::Kind::not_analysed, .reason = "r", .policy = "p",
-                        .hint = "h"};
+  const Refusal refusal{
+      .kind = Refusal::Kind::not_analysed, .reason = "r", .policy = "p", .hint = "h"};
   const auto refused =
       parse_refusal(refusal_payload(a_session(), a_command(), a_decision(), refusal));
   ASSERT_TRUE(refused) << refused.error().detail;
@@ -94,8 +100,8 @@ TEST(Payloads, ARefusalAndAnOutcomeComeBack) {
 }
 
 TEST(Payloads, AnEndALoginAndAChangeComeBack) {
-  const auto end = parse_session_end(session_end_payload(a_session(), {.reason = "client",
-                                                                       .commands = 4}));
+  const auto end =
+      parse_session_end(session_end_payload(a_session(), {.reason = "client", .commands = 4}));
   ASSERT_TRUE(end);
   EXPECT_EQ(end->commands, 4U);
   const auto login = parse_login_refused(login_refused_payload({.user = "bob", .source_port = 9}));

@@ -50,12 +50,14 @@ TEST(Sessions, AreListedAndFoundByTheStartOfTheirId) {
   session.chain.identities.push_back({.id = "alice"});
   for (const char* id : {"aa1", "aa2", "bb"}) {
     session.id = id;
-    ASSERT_TRUE((*ledger)->append({.kind = RecordKind::session_start, .session = id,
+    ASSERT_TRUE((*ledger)->append({.kind = RecordKind::session_start,
+                                   .session = id,
                                    .payload = session_start_payload(session)}));
-    ASSERT_TRUE((*ledger)->append({.kind = RecordKind::command, .session = id,
-                                   .payload = command_payload(session, {}, {})}));
+    ASSERT_TRUE((*ledger)->append(
+        {.kind = RecordKind::command, .session = id, .payload = command_payload(session, {}, {})}));
   }
-  ASSERT_TRUE((*ledger)->append({.kind = RecordKind::session_end, .session = "bb",
+  ASSERT_TRUE((*ledger)->append({.kind = RecordKind::session_end,
+                                 .session = "bb",
                                  .payload = session_end_payload(session, {.reason = "client"})}));
   ASSERT_TRUE((*ledger)->close());
   const auto list = list_sessions(directory / "log", {.who = "alice"}, system_files());
@@ -83,8 +85,8 @@ TEST(LogReader, FollowsWhatIsWrittenAcrossSegments) {
   auto reader = LogReader::open(directory / "log", {}, system_files());
   ASSERT_TRUE(reader);
   for (std::uint64_t n = 1; n <= 60; ++n) {
-    const auto sequence = (*ledger)->append(
-        {.kind = RecordKind::command, .payload = std::string(n * 40, 'x')});
+    const auto sequence =
+        (*ledger)->append({.kind = RecordKind::command, .payload = std::string(n * 40, 'x')});
     ASSERT_TRUE(sequence);
     ASSERT_TRUE((*ledger)->wait_durable(*sequence, std::chrono::seconds(10)));
     const auto entry = reader->next();

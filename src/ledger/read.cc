@@ -18,8 +18,7 @@ bool wanted(const Filter& filter, const Frame& frame) {
   if (filter.session && frame.session != *filter.session) return false;
   if (filter.since && frame.time < *filter.since) return false;
   if (filter.until && frame.time > *filter.until) return false;
-  return filter.kinds.empty() ||
-         std::ranges::find(filter.kinds, frame.kind) != filter.kinds.end();
+  return filter.kinds.empty() || std::ranges::find(filter.kinds, frame.kind) != filter.kinds.end();
 }
 
 }  // namespace

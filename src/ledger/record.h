@@ -19,8 +19,8 @@ enum class RecordKind : std::uint8_t {
   refusal = 5,        // a command that was refused, with its decision
   login_refused = 6,  // a client that never became a session
   admin_change = 7,
-  recovery = 8,       // written by the ledger itself: a torn tail was cut, or records were lost
-  gateway = 9,        // start, stop, reload
+  recovery = 8,  // written by the ledger itself: a torn tail was cut, or records were lost
+  gateway = 9,   // start, stop, reload
 };
 
 std::string_view to_string(RecordKind kind);

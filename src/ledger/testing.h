@@ -46,8 +46,8 @@ inline void spill(const std::filesystem::path& path, std::string_view text) {
   out.write(text.data(), static_cast<std::streamsize>(text.size()));
 }
 
-/// The real files, but the calls from number `fail_at` on, `failures` of them, fail: a write takes a
-/// part of what it was given first, as a full disk does. Counts from 0. Safe from any thread.
+/// The real files, but the calls from number `fail_at` on, `failures` of them, fail: a write takes
+/// a part of what it was given first, as a full disk does. Counts from 0. Safe from any thread.
 class FaultyFiles final : public FileLayer {
  public:
   static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();

@@ -64,7 +64,7 @@ class Verifier {
   std::size_t met_ = 0;  // so many of lines_ agreed with the chain
   std::string file_;     // the segment at hand
   std::uint64_t number_ = 0;
-  Digest hash_{};             // the chain's, at the end of the previous segment
+  Digest hash_{};              // the chain's, at the end of the previous segment
   std::uint64_t records_ = 0;  // in the previous segments
   Verification result_;
 };
@@ -99,8 +99,9 @@ Result<std::vector<std::uint64_t>> Verifier::snapshot() {
 bool Verifier::read_checkpoint(std::string_view line, std::uint64_t offset) {
   auto checkpoint = decode_checkpoint(line, key_);
   if (!checkpoint) {
-    return problem(std::string(checkpoints_name), offset, 0,
-                   "checkpoint " + std::to_string(lines_.size()) + ": " + checkpoint.error().detail);
+    return problem(
+        std::string(checkpoints_name), offset, 0,
+        "checkpoint " + std::to_string(lines_.size()) + ": " + checkpoint.error().detail);
   }
   const bool first = lines_.empty();
   const Digest previous = first ? Digest{} : lines_.back().digest;
@@ -233,8 +234,9 @@ bool Verifier::walk_bytes(Bytes bytes, bool last) {
                       lines_[met_ - 1].checkpoint.segment == number_ &&
                       lines_[met_ - 1].checkpoint.sequence == scanner->sequence();
   if (!last && !sealed) {
-    return problem(file_, scanner->offset(), scanner->sequence(),
-                   "no checkpoint seals the end of this segment: records or checkpoints are missing");
+    return problem(
+        file_, scanner->offset(), scanner->sequence(),
+        "no checkpoint seals the end of this segment: records or checkpoints are missing");
   }
   hash_ = scanner->hash();
   records_ += scanner->records();
@@ -275,18 +277,19 @@ void Verifier::conclude(bool whole) {
   if (!whole || !result_.good()) return;
   if (met_ < lines_.size()) {
     const SignedLine& missing = lines_[met_];
-    problem(file_, 0, result_.last_sequence + 1,
-            fmt::format("checkpoint {} signed records up to {} in {}, and the log ends at {}: it was "
-                        "truncated",
-                        missing.checkpoint.number, missing.checkpoint.sequence,
-                        segment_name(missing.checkpoint.segment), result_.last_sequence));
+    problem(
+        file_, 0, result_.last_sequence + 1,
+        fmt::format("checkpoint {} signed records up to {} in {}, and the log ends at {}: it was "
+                    "truncated",
+                    missing.checkpoint.number, missing.checkpoint.sequence,
+                    segment_name(missing.checkpoint.segment), result_.last_sequence));
     return;
   }
   if (result_.last_sequence > result_.signed_sequence) {
-    result_.notices.push_back(
-        fmt::format("records {} to {} are not yet covered by a checkpoint: their chain is whole, but "
-                    "nothing signed says that none is missing behind them",
-                    result_.signed_sequence + 1, result_.last_sequence));
+    result_.notices.push_back(fmt::format(
+        "records {} to {} are not yet covered by a checkpoint: their chain is whole, but "
+        "nothing signed says that none is missing behind them",
+        result_.signed_sequence + 1, result_.last_sequence));
   }
 }
 

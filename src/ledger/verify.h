@@ -23,7 +23,7 @@ struct Finding {
   std::uint64_t sequence = 0;  // of the record there or missing there; 0: none
   std::string what;
 
-  /// "segment-000000000000:4096: record 1: ..."
+  /// "segment-000000000000.seg:4096: record 1: ..."
   std::string to_string() const;
 };
 

@@ -24,8 +24,10 @@ class VerifyTest : public ::testing::Test {
     auto journal = Journal::open(options, system_files(), system_clock());
     ASSERT_TRUE(journal) << journal.error().detail;
     for (std::uint64_t n = 1; n <= 3 * records_per_segment; ++n) {
-      (*journal)->add({.kind = RecordKind::command, .session = "s1",
-                       .payload = fmt::format(R"({{"n":{}}})", n)}, n);
+      (*journal)->add({.kind = RecordKind::command,
+                       .session = "s1",
+                       .payload = fmt::format(R"({{"n":{}}})", n)},
+                      n);
       ASSERT_TRUE((*journal)->write());
       ASSERT_TRUE((*journal)->sync());
       if (n == 8) ASSERT_TRUE((*journal)->checkpoint("periodic"));
@@ -38,8 +40,8 @@ class VerifyTest : public ::testing::Test {
   }
 
   Verification run(std::optional<std::string> head = std::nullopt) {
-    auto verified = verify(log_, key_, std::move(head), system_files(),
-                           std::chrono::milliseconds(0));
+    auto verified =
+        verify(log_, key_, std::move(head), system_files(), std::chrono::milliseconds(0));
     EXPECT_TRUE(verified) << verified.error().detail;
     return *verified;
   }

@@ -121,6 +121,10 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
   }
   auto room = co_await room_in_pipeline();
   if (!room) co_return fail(room);
+  if (message.discarded) {
+    refuse_too_large(message.type);
+    co_return true;
+  }
 
   Result<void> done = ok();
   switch (message.type) {
@@ -376,6 +380,21 @@ void Conversation::refuse_extended(const Refusal& refusal, std::string_view sqls
   reply.expect = Expect::refused_parse;
   reply.local = std::move(error);
   expect(std::move(reply));
+}
+
+void Conversation::refuse_too_large(char type) {
+  Command command;
+  command.kind = type == frontend::query ? "query" : type == frontend::parse ? "prepare" : "execute";
+  const Refusal refusal = guard_.refuse(
+      session_, command,
+      not_analysed("the statement or its parameters are longer than " +
+                       std::to_string(options_.message_bytes_max) + " bytes",
+                   "the operator can raise limits.message_bytes_max"));
+  if (type == frontend::query) {
+    refuse_query(refusal, "54000", 0);
+  } else {
+    refuse_extended(refusal, "54000", 0);
+  }
 }
 
 // ---- Messages ----------------------------------------------------------------------------------

@@ -132,6 +132,7 @@ class Conversation {
 
   void refuse_query(const Refusal& refusal, std::string_view sqlstate, std::uint32_t position);
   void refuse_extended(const Refusal& refusal, std::string_view sqlstate, std::uint32_t position);
+  void refuse_too_large(char type);
   void answer_locally(ByteVector bytes, bool ready);
   void expect(Reply reply);
 

@@ -36,6 +36,7 @@ MessageLimits MessageLimits::client(std::size_t message_bytes_max) {
     set(type, small_message_max);
   }
   limits.streamed_ = {frontend::copy_data, frontend::copy_data};
+  limits.discarded_ = {frontend::query, frontend::parse, frontend::bind};
   return limits;
 }
 
@@ -76,6 +77,11 @@ Result<std::optional<Message>> Decoder::next() {
       carry_.clear();
     }
   }
+  if (discarding_left_ > 0) {
+    const std::size_t size = std::min(discarding_left_, data_.size());
+    data_ = data_.subspan(size);
+    discarding_left_ -= size;
+  }
   if (data_.empty()) return std::nullopt;
   if (streaming_left_ > 0) return next_piece();
 
@@ -99,11 +105,16 @@ Result<std::optional<Message>> Decoder::next() {
   if (length < 4) {
     return fail(Errc::malformed, "message length " + std::to_string(length) + " is below 4");
   }
+  const std::size_t size = std::size_t{1} + length;
+  if (length > most && limits_.discarded(type) && length <= any_length) {
+    discarding_left_ = size - carry_.size();
+    carry_delivered_ = true;
+    return Message{.type = type, .raw = {}, .body = {}, .discarded = true};
+  }
   if (length > most) {
     return fail(Errc::too_large, "message " + name(type) + " of " + std::to_string(length) +
                                      " bytes, at most " + std::to_string(most));
   }
-  const std::size_t size = std::size_t{1} + length;
 
   if (carry_.empty() && data_.size() >= size) {
     const Bytes raw = data_.first(size);

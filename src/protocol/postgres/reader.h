@@ -3,6 +3,8 @@
 // Nothing is copied but a message that arrives in several reads; a long DataRow or CopyData is not
 // gathered at all but handed on in pieces.
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <string_view>
 
@@ -22,10 +24,15 @@ class MessageLimits {
   /// 0 if the type may not come at all.
   std::uint32_t bytes_max(char type) const { return bytes_max_[static_cast<unsigned char>(type)]; }
   bool streamed(char type) const { return type == streamed_[0] || type == streamed_[1]; }
+  /// Above its limit such a message is discarded, so that it can be refused and the session lives.
+  bool discarded(char type) const {
+    return std::ranges::find(discarded_, type) != discarded_.end();
+  }
 
  private:
   std::array<std::uint32_t, 256> bytes_max_{};
   std::array<char, 2> streamed_{};
+  std::array<char, 3> discarded_{};
 };
 
 class Decoder {
@@ -41,7 +48,9 @@ class Decoder {
 
   /// Bytes of an incomplete message that are being held.
   std::size_t held() const { return carry_.size(); }
-  bool mid_message() const { return streaming_left_ > 0 || !carry_.empty(); }
+  bool mid_message() const {
+    return streaming_left_ > 0 || discarding_left_ > 0 || !carry_.empty();
+  }
 
  private:
   Result<std::optional<Message>> next_piece();
@@ -52,6 +61,7 @@ class Decoder {
   bool carry_delivered_ = false;      // the message in carry_ was handed out
   char streaming_type_ = 0;
   std::size_t streaming_left_ = 0;    // body bytes of a streamed message still to come
+  std::size_t discarding_left_ = 0;   // bytes of a discarded one
 };
 
 class MessageReader {

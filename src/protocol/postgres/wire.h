@@ -71,6 +71,7 @@ struct Message {
   Bytes body;         // without the header
   bool first = true;  // carries the header
   bool last = true;   // ends the message
+  bool discarded = false;  // it is above its limit: its body is thrown away as it arrives
 };
 
 constexpr std::size_t header_bytes = 5;  // type, then a length that counts itself

@@ -83,9 +83,32 @@ TEST(PostgresDecoder, RefusesALengthThatDoesNotCoverItself) {
 }
 
 TEST(PostgresDecoder, RefusesAMessageAboveTheLimitBeforeItsBodyArrives) {
-  const auto seen = decode(client_limits(), {"Q\x7F\xFF\xFF\xFF"sv});
+  const auto seen = decode(client_limits(), {"E\x7F\xFF\xFF\xFF"sv});
   ASSERT_EQ(seen.size(), 1u);
-  EXPECT_TRUE(seen[0].starts_with("error:message Q of 2147483647 bytes")) << seen[0];
+  EXPECT_TRUE(seen[0].starts_with("error:message E of 2147483647 bytes")) << seen[0];
+}
+
+TEST(PostgresDecoder, DiscardsAStatementAboveTheLimitWithoutHoldingIt) {
+  ByteVector input;
+  MessageBuilder(input, frontend::query).bytes(ByteVector(5000, std::byte{'x'}));
+  MessageBuilder(input, frontend::sync);
+  for (std::size_t cut = 0; cut <= input.size(); cut += 7) {
+    SCOPED_TRACE(cut);
+    Decoder decoder(client_limits());
+    std::string types;
+    for (const Bytes piece : {Bytes(input).first(cut), Bytes(input).subspan(cut)}) {
+      decoder.feed(piece);
+      while (true) {
+        auto message = decoder.next();
+        ASSERT_TRUE(message.has_value()) << message.error().detail;
+        if (!*message) break;
+        types += (*message)->type;
+        EXPECT_EQ((*message)->discarded, (*message)->type == 'Q');
+        EXPECT_LT(decoder.held(), 8u);
+      }
+    }
+    EXPECT_EQ(types, "QS");
+  }
 }
 
 TEST(PostgresDecoder, RefusesATypeThatIsNotListed) {
