@@ -74,6 +74,7 @@ std::string demo_page(const DemoFacts& facts) {
   for (const auto& [user, password] : plan.passwords) {
     passwords += fmt::format(" {}:{}", user, password);
   }
+  // clang-format off: it takes the page for code
   return fmt::format(
       R"page(
 Sallyport is ready: a gateway on 127.0.0.1:{port}, a small shop behind it, {admin} beside it.
@@ -104,17 +105,16 @@ Paste these into another terminal.
 # The records are chained and signed. Verify them; then change one byte of a copy.
   sallyport ledger verify --data {data} --public-key {key}
   rm -rf {copy} && cp -r {ledger} {copy} && printf x | dd of="$(ls {copy}/*.seg | head -n 1)" bs=1 seek=600 conv=notrunc status=none
-  sallyport ledger verify {
-    copy} --public-key {key}
+  sallyport ledger verify --dir {copy} --public-key {key}
 
-#As a person would do it : log in once in the browser, then connect with a ticket.
-#{passwords }
-  sallyport login --issuer {
-    admin} --ca {ca}
+# As a person would do it: log in once in the browser, then connect with a ticket.
+# {passwords}
+  sallyport login --gateway {admin} --ca {ca}
   sallyport connect shop
 
 Ctrl-C ends the demo and leaves nothing running.
 )page",
+      // clang-format on
       fmt::arg("port", plan.postgres_port), fmt::arg("admin", plan.admin_url()),
       fmt::arg("service_file", quoted(plan.service_file().string())),
       fmt::arg("program", quoted(facts.program.string())),

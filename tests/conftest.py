@@ -1,0 +1,72 @@
+"""A running demo for the end-to-end tests: the real binary, a real PostgreSQL, on free ports."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BINARY = os.environ.get("SALLYPORT_BINARY", str(ROOT / "build/asan/src/app/sallyport"))
+
+
+class Demo:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "data"
+        self.ready_file = self.folder / "ready.json"
+        self.log = open(self.folder / "demo.log", "wb")
+        self.process = subprocess.Popen(
+            [BINARY, "demo", "--no-wait", "--data", str(self.data),
+             "--ready-file", str(self.ready_file)],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 120
+        while not self.ready_file.exists():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise RuntimeError("the demo did not start:\n" + self.output())
+            time.sleep(0.1)
+        self.ready = json.loads(self.ready_file.read_text())
+
+    def output(self):
+        return (self.folder / "demo.log").read_text(errors="replace")
+
+    def stop(self):
+        """Ctrl-C; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+        return self.process.returncode
+
+    def dsn(self, user):
+        return self.ready["users"][user]["dsn"]
+
+    def psql(self, user, *commands):
+        arguments = ["psql", "-X", "-A", "-t", "-v", "VERBOSITY=verbose", self.dsn(user)]
+        for command in commands:
+            arguments += ["-c", command]
+        return subprocess.run(arguments, capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "PGCLIENTENCODING": "UTF8"})
+
+    def sallyport(self, *arguments):
+        return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def demo():
+    folder = tempfile.mkdtemp(prefix="sallyport-e2e-")
+    os.chmod(folder, 0o755)
+    running = Demo(folder)
+    yield running
+    running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
