@@ -64,8 +64,7 @@ TEST(Metrics, LabelSetsOfOneNameAreBounded) {
   }
   EXPECT_EQ(last, &metrics::counter("sallyport_test_many_total", "For this test.",
                                     {{"value", "one more"}}));
-  EXPECT_NE(metrics_text().find("sallyport_test_many_total{overflow=\"true\"}"),
-            std::string::npos);
+  EXPECT_NE(metrics_text().find("sallyport_test_many_total{overflow=\"true\"}"), std::string::npos);
 }
 
 TEST(MetricsDeathTest, OneNameHasOneType) {

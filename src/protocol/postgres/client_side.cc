@@ -44,6 +44,15 @@ bool sets_application_name(const sql::Statement& statement) {
   });
 }
 
+/// A commit makes what was written before it count, and fires deferred triggers.
+bool ends_in_effect(const sql::Analysis& analysis) {
+  return std::ranges::any_of(analysis.statements, [](const sql::Statement& statement) {
+    return statement.transaction == sql::TransactionEffect::commit ||
+           statement.transaction == sql::TransactionEffect::prepare ||
+           statement.transaction == sql::TransactionEffect::commit_prepared;
+  });
+}
+
 }  // namespace
 
 Task<Result<void>> Conversation::client_side() {
@@ -239,7 +248,7 @@ void Conversation::add_actions(const sql::Analysis& analysis, std::string_view s
   decidable.context.read_only_transaction = read_only_;
   asked.command.actions = std::move(decidable.actions);
   asked.command.context = std::move(decidable.context);
-  asked.command.read_only = decidable.read_only;
+  asked.command.read_only = decidable.read_only && !(ends_in_effect(analysis) && !read_only_);
   for (const sql::Statement& statement : analysis.statements) {
     add_named(statement, asked);
     if (asked.refusal) return;

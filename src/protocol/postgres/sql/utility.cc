@@ -250,6 +250,7 @@ class Utility {
   }
 
   void explain(Object fields) {
+    analysis_.depends_on_literals = true;  // (ANALYZE 'off')
     if (const auto options = array(fields, "options")) {
       for (Value item : *options) {
         const auto option = node(item);
