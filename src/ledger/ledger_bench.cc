@@ -6,16 +6,17 @@
 
 #include <filesystem>
 
+#include "ledger/files.h"
 #include "ledger/format.h"
 #include "ledger/ledger.h"
-#include "ledger/files.h"
 #include "ledger/payloads.h"
 
 namespace sallyport::ledger {
 namespace {
 
 void chain_a_record(benchmark::State& state) {
-  const Record record{.kind = RecordKind::command, .session = std::string(32, 's'),
+  const Record record{.kind = RecordKind::command,
+                      .session = std::string(32, 's'),
                       .payload = std::string(static_cast<std::size_t>(state.range(0)), 'x')};
   ByteVector buffer(digest_bytes);
   std::uint64_t sequence = 0;
@@ -33,10 +34,13 @@ void build_a_command(benchmark::State& state) {
   Command command;
   command.kind = "query";
   command.text = "select id, status, total from orders where id = 5";
-  command.actions = {{.name = "sql:select", .resource = {.type = "Table", .id = "shop/app/orders"}}};
+  command.actions = {
+      {.name = "sql:select", .resource = {.type = "Table", .id = "shop/app/orders"}}};
   Decision decision;
-  decision.answers = {{.principal = "User::\"alice\"", .action = command.actions[0],
-                       .allowed = true, .policies = {"support-read"}}};
+  decision.answers = {{.principal = "User::\"alice\"",
+                       .action = command.actions[0],
+                       .allowed = true,
+                       .policies = {"support-read"}}};
   for (auto step : state) benchmark::DoNotOptimize(command_payload(session, command, decision));
 }
 BENCHMARK(build_a_command);
@@ -46,14 +50,14 @@ void append_durably(benchmark::State& state) {
   std::string name = (std::filesystem::temp_directory_path() / "ledger-bench-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) return state.SkipWithError("no directory");
   {
-    auto ledger = Ledger::open({.directory = name + "/log"}, system_files(), system_clock(),
-                               system_random());
+    auto ledger =
+        Ledger::open({.directory = name + "/log"}, system_files(), system_clock(), system_random());
     if (!ledger) return state.SkipWithError(ledger.error().detail.c_str());
     for (auto step : state) {
       Result<std::uint64_t> last = 0;
       for (std::int64_t i = 0; i < state.range(0); ++i) {
-        last = (*ledger)->append({.kind = RecordKind::command, .session = "s",
-                                  .payload = std::string(300, 'x')});
+        last = (*ledger)->append(
+            {.kind = RecordKind::command, .session = "s", .payload = std::string(300, 'x')});
       }
       if (!last || !(*ledger)->wait_durable(*last, std::chrono::seconds(30))) {
         state.SkipWithError("not durable");
