@@ -141,6 +141,10 @@ Result<void> Journal::load_checkpoints() {
     if (auto done = checkpoints_->datasync(); !done) return done;
   }
   checkpoints_bytes_ = from + keep;
+  // The same for lines that were written and perhaps never synced.
+  auto rewritten = write_all(*checkpoints_, Bytes(*tail).first(keep), from);
+  if (!rewritten) return rewritten;
+  if (auto done = checkpoints_->datasync(); !done) return done;
   if (keep == 0) return ok();
   text = text.substr(0, keep - 1);
   const std::string_view line = text.substr(text.rfind('\n') + 1);
@@ -168,7 +172,8 @@ Result<void> Journal::load_last_segment(std::uint64_t number) {
       header_.number != number || header_.public_key != key_->public_bytes()) {
     return fail(Errc::invalid, segment_name(number) + " belongs to another ledger");
   }
-  if (auto good = check_against_checkpoint(*scanner); !good) return good;
+  const auto signed_offset = check_against_checkpoint(*scanner);
+  if (!signed_offset) return std::unexpected(signed_offset.error());
 
   State state{.sequence = scanner->sequence(),
               .records = header_.previous_records,
@@ -187,6 +192,15 @@ Result<void> Journal::load_last_segment(std::uint64_t number) {
   state.offset = scanner->offset();
   state.hash = scanner->hash();
   take_over(state);
+  // A killed process leaves records in the kernel that were never synced, and after a failed sync
+  // the kernel may take them for clean: written again, they are durable before anything builds on
+  // them.
+  const Bytes unsigned_records =
+      Bytes(*bytes).subspan(*signed_offset, state.offset - *signed_offset);
+  auto rewritten = write_all(*segment_, unsigned_records, *signed_offset);
+  if (!rewritten) return rewritten;
+  if (auto done = segment_->datasync(); !done) return done;
+  if (auto done = files_.sync_directory(options_.directory); !done) return done;
   if (problem.empty() && scanner->stray_byte()) problem = "bytes after the last record";
   if (!problem.empty()) {
     if (auto done = cut_tail(*bytes, problem); !done) return done;
@@ -202,18 +216,19 @@ Result<void> Journal::load_last_segment(std::uint64_t number) {
 }
 
 // The newest checkpoint must be found in the last segment, or seal the one before it.
-Result<void> Journal::check_against_checkpoint(SegmentScanner& last) {
+Result<std::uint64_t> Journal::check_against_checkpoint(SegmentScanner& last) {
   if (!newest_) {
     SegmentScanner scan = last;
     const auto first = scan.next();
-    if (header_.number == 0 && first && !*first) return ok();  // died before its first checkpoint
+    if (header_.number == 0 && first && !*first)
+      return header_bytes;  // died before its first checkpoint
     return std::unexpected(damaged("the checkpoints are missing"));
   }
   const Checkpoint& signed_state = *newest_;
   if (signed_state.segment + 1 == header_.number) {
     if (signed_state.kind == "seal" && signed_state.hash == header_.previous_hash &&
         signed_state.sequence == header_.previous_sequence) {
-      return ok();
+      return header_bytes;
     }
     return std::unexpected(damaged("the last segment does not follow the newest checkpoint"));
   }
@@ -229,7 +244,8 @@ Result<void> Journal::check_against_checkpoint(SegmentScanner& last) {
                       frame ? std::string("the log ends before it") : frame.error().detail)));
     }
   }
-  if (scan.sequence() == signed_state.sequence && scan.hash() == signed_state.hash) return ok();
+  if (scan.sequence() == signed_state.sequence && scan.hash() == signed_state.hash)
+    return scan.offset();
   return std::unexpected(damaged("the records are not those of the newest checkpoint"));
 }
 

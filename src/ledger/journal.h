@@ -73,7 +73,8 @@ class Journal {
   Result<void> load_key(bool fresh);
   Result<void> load_checkpoints();
   Result<void> load_last_segment(std::uint64_t number);
-  Result<void> check_against_checkpoint(SegmentScanner& scanner);
+  /// Where the records begin that no checkpoint covers.
+  Result<std::uint64_t> check_against_checkpoint(SegmentScanner& scanner);
   Result<void> cut_tail(Bytes segment, std::string_view problem);
   Result<void> begin_segment(std::uint64_t number, std::uint64_t first_sequence);
   Result<void> preallocate(File& file, Bytes header);
