@@ -16,14 +16,14 @@ BINARY = os.environ.get("SALLYPORT_BINARY", str(ROOT / "build/asan/src/app/sally
 
 
 class Demo:
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.ready_file = self.folder / "ready.json"
         self.log = open(self.folder / "demo.log", "wb")
         self.process = subprocess.Popen(
             [BINARY, "demo", "--no-wait", "--data", str(self.data),
-             "--ready-file", str(self.ready_file)],
+             "--ready-file", str(self.ready_file), *options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 120
         while not self.ready_file.exists():
@@ -65,8 +65,23 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo():
     folder = tempfile.mkdtemp(prefix="sallyport-e2e-")
-    os.chmod(folder, 0o755)
     running = Demo(folder)
     yield running
     running.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def start_demo(tmp_path):
+    """Demos of a test's own, for what would disturb others: start_demo("--sql", ...)."""
+    running = []
+
+    def start(*options):
+        folder = tmp_path / f"demo{len(running)}"
+        folder.mkdir()
+        running.append(Demo(folder, *options))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()

@@ -104,7 +104,7 @@ Paste these into another terminal.
 
 # The records are chained and signed. Verify them; then change one byte of a copy.
   sallyport ledger verify --data {data} --public-key {key}
-  rm -rf {copy} && cp -r {ledger} {copy} && printf x | dd of="$(ls {copy}/*.seg | head -n 1)" bs=1 seek=600 conv=notrunc status=none
+  rm -rf {copy} && cp -r {ledger} {copy} && printf '\\377' | dd of="$(ls {copy}/*.seg | head -n 1)" bs=1 seek=4500 conv=notrunc status=none
   sallyport ledger verify --dir {copy} --public-key {key}
 
 # As a person would do it: log in once in the browser, then connect with a ticket.

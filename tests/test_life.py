@@ -1,0 +1,165 @@
+"""Start, reload, stop and sudden death of a gateway, seen from outside."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+
+def process_tree(pid):
+    """The children of a process, and theirs."""
+    found = []
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += [int(child), *process_tree(int(child))]
+    return found
+
+
+def gone(pids, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def log_says(demo, text, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if text in demo.output():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def gateway_events(demo):
+    done = demo.sallyport("ledger", "export", "--data", str(demo.data), "--kind", "gateway")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line)["data"]["event"] for line in done.stdout.splitlines()]
+
+
+def wait_for_event(demo, event, count=1):
+    for _ in range(100):
+        if gateway_events(demo).count(event) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no {event} in the ledger")
+
+
+def test_ctrl_c_ends_open_sessions_and_leaves_nothing_running(start_demo):
+    demo = start_demo()
+    children = process_tree(demo.process.pid)
+    assert len(children) > 1  # PostgreSQL and its own
+    with psycopg.connect(demo.dsn("alice"), autocommit=True) as connection:
+        connection.execute("select 1")
+        assert demo.stop() == 0
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 2")
+    assert gone(children)
+    assert not demo.ready_file.exists()
+    assert gateway_events(demo) == ["started", "stopping", "stopped"]
+    ended = demo.sallyport("ledger", "export", "--data", str(demo.data), "--kind", "session_end")
+    assert json.loads(ended.stdout.splitlines()[-1])["data"]["reason"] == "shutdown"
+    assert demo.sallyport("ledger", "verify", "--data", str(demo.data)).returncode == 0
+
+
+def test_a_killed_gateway_takes_its_postgres_along_and_its_ledger_is_whole(start_demo):
+    demo = start_demo()
+    assert demo.psql("alice", "select count(*) from orders").returncode == 0
+    children = process_tree(demo.process.pid)
+    demo.process.send_signal(signal.SIGKILL)
+    demo.process.wait()
+    assert gone(children)
+    verified = demo.sallyport("ledger", "verify", "--data", str(demo.data))
+    assert verified.returncode == 0, verified.stdout
+    exported = demo.sallyport("ledger", "export", "--data", str(demo.data))
+    assert "select count(*) from orders" in exported.stdout
+
+
+def test_a_reload_reaches_open_sessions_and_a_bad_one_changes_nothing(start_demo):
+    demo = start_demo()
+    extra = demo.data / "policies/90-extra.cedar"
+    with psycopg.connect(demo.dsn("alice"), autocommit=True) as connection:
+        connection.execute("select count(*) from orders")
+
+        extra.write_text("permit (principal")
+        demo.process.send_signal(signal.SIGHUP)
+        wait_for_event(demo, "reload refused")
+        assert log_says(demo, "90-extra.cedar:1:")
+        connection.execute("select count(*) from orders")
+
+        extra.write_text('@id("orders-closed") forbid (principal, action in Action::"sql:any", '
+                         'resource in Table::"shop/shop/public/orders");')
+        demo.process.send_signal(signal.SIGHUP)
+        wait_for_event(demo, "reloaded")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+            connection.execute("select count(*) from orders")
+        assert "orders-closed" in refused.value.diag.message_detail
+
+        extra.unlink()
+        demo.process.send_signal(signal.SIGHUP)
+        wait_for_event(demo, "reloaded", 2)
+        connection.execute("select count(*) from orders")
+
+
+def test_a_bad_configuration_is_refused_at_reload(start_demo):
+    demo = start_demo()
+    config = demo.data / "sallyport.yaml"
+    good = config.read_text()
+    config.write_text(good.replace("shutdown_grace_s: 3", "shutdown_grace: 3"))
+    demo.process.send_signal(signal.SIGHUP)
+    assert log_says(demo, "did you mean 'shutdown_grace_s'?")
+    assert demo.psql("alice", "select count(*) from orders").stdout.strip() == "1000"
+
+
+def test_the_options_of_the_demo(start_demo, tmp_path):
+    sql = tmp_path / "other.sql"
+    sql.write_text("create table things (id integer); insert into things values (1), (2);")
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "all.cedar").write_text(
+        '@id("bob-may") permit (principal == User::"bob", action, resource);')
+    config = tmp_path / "over.yaml"
+    config.write_text("shutdown_grace_s: 1\nconnections: {shop: {env: staging}}\n")
+    demo = start_demo("--sql", str(sql), "--policies", str(policies), "--config", str(config))
+    assert demo.psql("bob", "select count(*) from things").stdout.strip() == "2"
+    assert demo.psql("alice", "select 1").returncode == 2
+
+
+def test_a_broken_configuration_over_the_demo_is_told_with_its_place(tmp_path):
+    from conftest import BINARY
+    config = tmp_path / "over.yaml"
+    config.write_text("connections:\n  shop:\n    hots: x\n")
+    done = subprocess.run([BINARY, "demo", "--no-wait", "--data", str(tmp_path / "data"),
+                           "--config", str(config)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "over.yaml:3:5: unknown key 'connections.shop.hots'" in done.stderr
+    assert "did you mean" in done.stderr or "known here" in done.stderr
+
+
+def test_check_says_what_is_wrong_and_does_nothing_else(demo, tmp_path):
+    good = demo.sallyport("check", "--config", str(demo.data / "sallyport.yaml"))
+    assert good.returncode == 0, good.stderr
+    broken = tmp_path / "sallyport.yaml"
+    broken.write_text("data: ./data\nlisteners: {postgres: {port: 0}}\npolicy: x\n")
+    bad = demo.sallyport("check", "--config", str(broken))
+    assert bad.returncode == 2
+    assert f"{broken}:2:30: listeners.postgres.port is out of range" in bad.stderr
+    assert f"{broken}:3:1: unknown key 'policy' (did you mean 'policies'?)" in bad.stderr
+    assert os.listdir(tmp_path) == ["sallyport.yaml"]
+
+
+def test_two_gateways_do_not_share_a_port(demo, tmp_path):
+    from conftest import BINARY
+    port = demo.ready["postgres"]["port"]
+    config = tmp_path / "over.yaml"
+    config.write_text(f"listeners: {{postgres: {{port: {port}}}}}\n")
+    done = subprocess.run([BINARY, "demo", "--no-wait", "--data", str(tmp_path / "data"),
+                           "--config", str(config)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "in use" in done.stderr
