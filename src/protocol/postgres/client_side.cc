@@ -579,7 +579,9 @@ Task<Result<void>> Conversation::on_describe(Bytes body) {
     reply.portal = names_.portal(name);
   }
   if (ended_ || skipping_) co_return ok();
-  if (reply.prepared == nullptr && reply.portal == nullptr) {
+  // A cursor that DECLARE made is a portal to the server, and some drivers describe it.
+  const bool cursor = kind == 'P' && names_.cursor(name) != nullptr;
+  if (reply.prepared == nullptr && reply.portal == nullptr && !cursor) {
     Command command;
     command.kind = "describe";
     command.text = name;
@@ -664,6 +666,8 @@ Task<Result<void>> Conversation::on_close(Bytes body) {
   } else {
     co_await portal_confirmed(name);
     reply.portal = names_.portal(name);
+    // It may close what DECLARE made: a FETCH by a name that could mean something else is refused.
+    names_.forget_cursor(name);
   }
   if (ended_ || skipping_) co_return ok();
   upstream_.close_name(permit_, kind, name);
