@@ -39,7 +39,7 @@ std::vector<Command> commands_of(const CLI::App& app) {
 /// The words of the line that are commands lead to the candidates for the next one; anything that
 /// takes a file falls through to the shell's own completion of files (-o default).
 std::string bash_function(const CLI::App& app) {
-  const std::string name = app.get_name();
+  const std::string& name = app.get_name();
   std::string cases, paths;
   for (const Command& command : commands_of(app)) {
     std::vector<std::string> words = command.options;

@@ -1,5 +1,6 @@
 #include "identity/authenticator.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/log.h"

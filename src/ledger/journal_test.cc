@@ -3,6 +3,7 @@
 
 #include "ledger/journal.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,5 +1,6 @@
 #include "ledger/verify.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "ledger/journal.h"
