@@ -187,7 +187,7 @@ TEST_F(VerifyTest, FindsSwappedSegments) {
 TEST_F(VerifyTest, FindsMissingCheckpoints) {
   const auto lines = checkpoint_lines();
   ASSERT_EQ(lines.size(), 4U);  // start, two seals, periodic
-  const std::string head = lines.back();
+  const std::string& head = lines.back();
   for (std::size_t gone = 0; gone < lines.size(); ++gone) {
     std::string text;
     for (std::size_t i = 0; i < lines.size(); ++i) {
