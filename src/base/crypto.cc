@@ -62,8 +62,8 @@ std::array<std::byte, 32> public_bytes_of(const EVP_PKEY* key) {
 
 Digest sha256(Bytes data) {
   Digest digest{};
-  SALLYPORT_CHECK(EVP_Digest(data.data(), data.size(), raw(digest), nullptr, sha256_method(),
-                             nullptr) == 1);
+  SALLYPORT_CHECK(
+      EVP_Digest(data.data(), data.size(), raw(digest), nullptr, sha256_method(), nullptr) == 1);
   return digest;
 }
 

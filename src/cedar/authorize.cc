@@ -16,10 +16,14 @@ bool is_type(const Name& type, const EntityUid& uid) {
 
 bool covers(const Scope& scope, const EntityUid& uid, const Entities& entities) {
   switch (scope.kind) {
-    case Scope::Kind::any: return true;
-    case Scope::Kind::equal: return uid == *scope.entity;
-    case Scope::Kind::in: return entities.is_in(uid, *scope.entity);
-    case Scope::Kind::is: return is_type(scope.type, uid);
+    case Scope::Kind::any:
+      return true;
+    case Scope::Kind::equal:
+      return uid == *scope.entity;
+    case Scope::Kind::in:
+      return entities.is_in(uid, *scope.entity);
+    case Scope::Kind::is:
+      return is_type(scope.type, uid);
     case Scope::Kind::is_in:
       return is_type(scope.type, uid) && entities.is_in(uid, *scope.entity);
   }

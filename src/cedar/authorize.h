@@ -60,8 +60,8 @@ class PolicySet {
   };
   void index();
   void add_candidates(std::uint64_t action_hash, std::vector<std::uint32_t>& candidates) const;
-  void evaluate(std::uint32_t index, const Request& request, const Entities& entities,
-                Arena& arena, Answer& answer, bool& forbidden) const;
+  void evaluate(std::uint32_t index, const Request& request, const Entities& entities, Arena& arena,
+                Answer& answer, bool& forbidden) const;
 
   Program program_;
   std::vector<Policy> policies_;

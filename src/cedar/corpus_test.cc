@@ -1,7 +1,7 @@
 // Cases with known answers: decision, reasons and errors must all agree. Each case file names its
 // policies, entities and schema, and lists requests. The data is not part of the tree: it is looked
-// for in $SALLYPORT_SHARED and beside the checkout, and its absence is said aloud. For the generated
-// cases set SALLYPORT_CEDAR_CORPUS to the folder that holds them.
+// for in $SALLYPORT_SHARED and beside the checkout, and its absence is said aloud. For the
+// generated cases set SALLYPORT_CEDAR_CORPUS to the folder that holds them.
 
 #include <gtest/gtest.h>
 #include <simdjson.h>

@@ -14,13 +14,13 @@
 namespace sallyport::cedar {
 
 constexpr std::size_t entities_max = 200'000;
-constexpr std::size_t ancestors_max = 4'000'000;       // over all entities of a store
+constexpr std::size_t ancestors_max = 4'000'000;  // over all entities of a store
 constexpr std::size_t hierarchy_depth_max = 500;
 
 struct Entity {
   const EntityUid* uid = nullptr;
-  Value attributes;  // a record
-  Value tags;        // a record
+  Value attributes;                             // a record
+  Value tags;                                   // a record
   std::span<const EntityUid* const> ancestors;  // sorted by hash, itself not among them
 };
 

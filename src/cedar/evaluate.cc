@@ -62,20 +62,27 @@ Value Evaluator::wanted(NodeId child, Kind kind) {
 Value Evaluator::evaluate(NodeId id) {
   const Node& node = program_.nodes[id];
   switch (node.op) {
-    case Op::literal: return program_.literals[node.a];
-    case Op::principal: return Value::borrow(request_.principal);
-    case Op::action: return Value::borrow(request_.action);
-    case Op::resource: return Value::borrow(request_.resource);
-    case Op::context: return request_.context;
+    case Op::literal:
+      return program_.literals[node.a];
+    case Op::principal:
+      return Value::borrow(request_.principal);
+    case Op::action:
+      return Value::borrow(request_.action);
+    case Op::resource:
+      return Value::borrow(request_.resource);
+    case Op::context:
+      return request_.context;
     case Op::all:
-    case Op::any: return junction(node, id);
+    case Op::any:
+      return junction(node, id);
     case Op::choose: {
       const Value condition = wanted(node.a, Kind::boolean);
       if (!condition) return {};
       return evaluate(condition.as_bool() ? node.b : node.c);
     }
     case Op::negate_bool:
-    case Op::negate_number: return negate(node, id);
+    case Op::negate_number:
+      return negate(node, id);
     case Op::equal:
     case Op::unequal: {
       const Value left = evaluate(node.a);
@@ -87,24 +94,36 @@ Value Evaluator::evaluate(NodeId id) {
     case Op::less:
     case Op::less_equal:
     case Op::greater:
-    case Op::greater_equal: return compare_order(node, id);
-    case Op::in: return member_of(node, id);
+    case Op::greater_equal:
+      return compare_order(node, id);
+    case Op::in:
+      return member_of(node, id);
     case Op::add:
     case Op::subtract:
-    case Op::multiply: return arithmetic(node, id);
+    case Op::multiply:
+      return arithmetic(node, id);
     case Op::contains:
     case Op::contains_all:
     case Op::contains_any:
-    case Op::is_empty: return of_set(node, id);
+    case Op::is_empty:
+      return of_set(node, id);
     case Op::get_tag:
-    case Op::has_tag: return tag(node, id);
-    case Op::attribute: return attribute(node, id);
-    case Op::has: return has(node, id);
-    case Op::like: return like(node, id);
-    case Op::is: return is(node, id);
-    case Op::set: return set(node);
-    case Op::record: return record(node);
-    case Op::call: return call_function(node, id);
+    case Op::has_tag:
+      return tag(node, id);
+    case Op::attribute:
+      return attribute(node, id);
+    case Op::has:
+      return has(node, id);
+    case Op::like:
+      return like(node, id);
+    case Op::is:
+      return is(node, id);
+    case Op::set:
+      return set(node);
+    case Op::record:
+      return record(node);
+    case Op::call:
+      return call_function(node, id);
   }
   return fail_at(id, "unknown operator");
 }
@@ -145,10 +164,14 @@ Value Evaluator::compare_order(const Node& node, NodeId) {
   const std::int64_t a = left.as_number();
   const std::int64_t b = right.as_number();
   switch (node.op) {
-    case Op::less: return Value::boolean(a < b);
-    case Op::less_equal: return Value::boolean(a <= b);
-    case Op::greater: return Value::boolean(a > b);
-    default: return Value::boolean(a >= b);
+    case Op::less:
+      return Value::boolean(a < b);
+    case Op::less_equal:
+      return Value::boolean(a <= b);
+    case Op::greater:
+      return Value::boolean(a > b);
+    default:
+      return Value::boolean(a >= b);
   }
 }
 
@@ -194,13 +217,15 @@ Value Evaluator::of_set(const Node& node, NodeId) {
   const Value left = wanted(node.a, Kind::set);
   if (!left) return {};
   if (node.op == Op::is_empty) return Value::boolean(left.as_set().empty());
-  const Value right =
-      node.op == Op::contains ? evaluate(node.b) : wanted(node.b, Kind::set);
+  const Value right = node.op == Op::contains ? evaluate(node.b) : wanted(node.b, Kind::set);
   if (!right) return {};
   switch (node.op) {
-    case Op::contains: return Value::boolean(contains(left.as_set(), right));
-    case Op::contains_all: return Value::boolean(contains_all(left.as_set(), right.as_set()));
-    default: return Value::boolean(contains_any(left.as_set(), right.as_set()));
+    case Op::contains:
+      return Value::boolean(contains(left.as_set(), right));
+    case Op::contains_all:
+      return Value::boolean(contains_all(left.as_set(), right.as_set()));
+    default:
+      return Value::boolean(contains_any(left.as_set(), right.as_set()));
   }
 }
 

@@ -32,10 +32,9 @@ Outcome outcome(std::string_view condition) {
   Arena arena;
   const auto context = value_from_json(R"({"n": 1, "s": "text", "r": {"x": [1, 2]}})", arena);
   if (!set || !entities || !context) return error;
-  const Answer answer =
-      set->authorize({arena.uid("User", "alice"), arena.uid("Action", "view"),
-                      arena.uid("Doc", "d"), *context},
-                     *entities);
+  const Answer answer = set->authorize(
+      {arena.uid("User", "alice"), arena.uid("Action", "view"), arena.uid("Doc", "d"), *context},
+      *entities);
   if (!answer.errors.empty()) {
     EXPECT_FALSE(answer.allowed);
     return error;
@@ -370,11 +369,13 @@ TEST(Evaluate, Times) {
       {"datetime(\"2024-01-01T00:00:00z\") == 1", error},
       {"datetime(\"2024-01-01\").offset(duration(\"1d\")) == datetime(\"2024-01-02\")", yes},
       {"datetime(\"2024-01-01\").offset(duration(\"9223372036854775807ms\")) == 1", error},
-      {"datetime(\"2024-01-02\").durationSince(datetime(\"2024-01-01\")) == duration(\"24h\")", yes},
+      {"datetime(\"2024-01-02\").durationSince(datetime(\"2024-01-01\")) == duration(\"24h\")",
+       yes},
       {"datetime(\"2024-01-01T13:14:15Z\").toDate() == datetime(\"2024-01-01\")", yes},
       {"datetime(\"1969-12-31T13:14:15Z\").toDate() == datetime(\"1969-12-31\")", yes},
       {"datetime(\"1969-12-31T13:00:00Z\").toTime() == duration(\"13h\")", yes},
-      {"datetime(\"1970-01-01\").offset(duration(\"-9223372036854775808ms\")).toDate() == 1", error},
+      {"datetime(\"1970-01-01\").offset(duration(\"-9223372036854775808ms\")).toDate() == 1",
+       error},
       {"duration(\"1d2h3m4s5ms\").toMilliseconds() == 93784005", yes},
       {"duration(\"-1500ms\").toSeconds() == -1", yes},
       {"duration(\"90s\").toMinutes() == 1", yes},

@@ -45,25 +45,33 @@ Kinds kinds_of(Fn fn) {
     case Fn::ip:
     case Fn::decimal:
     case Fn::datetime:
-    case Fn::duration: return {Kind::string};
+    case Fn::duration:
+      return {Kind::string};
     case Fn::is_ipv4:
     case Fn::is_ipv6:
     case Fn::is_loopback:
-    case Fn::is_multicast: return {Kind::ip};
-    case Fn::is_in_range: return {Kind::ip, Kind::ip};
+    case Fn::is_multicast:
+      return {Kind::ip};
+    case Fn::is_in_range:
+      return {Kind::ip, Kind::ip};
     case Fn::less_than:
     case Fn::less_than_or_equal:
     case Fn::greater_than:
-    case Fn::greater_than_or_equal: return {Kind::decimal, Kind::decimal};
-    case Fn::offset: return {Kind::datetime, Kind::duration};
-    case Fn::duration_since: return {Kind::datetime, Kind::datetime};
+    case Fn::greater_than_or_equal:
+      return {Kind::decimal, Kind::decimal};
+    case Fn::offset:
+      return {Kind::datetime, Kind::duration};
+    case Fn::duration_since:
+      return {Kind::datetime, Kind::datetime};
     case Fn::to_date:
-    case Fn::to_time: return {Kind::datetime};
+    case Fn::to_time:
+      return {Kind::datetime};
     case Fn::to_milliseconds:
     case Fn::to_seconds:
     case Fn::to_minutes:
     case Fn::to_hours:
-    case Fn::to_days: return {Kind::duration};
+    case Fn::to_days:
+      return {Kind::duration};
   }
   return {Kind::none};
 }
@@ -103,10 +111,14 @@ Result<Value> made(Result<T> parsed, Make make) {
 
 Result<Value> construct(Fn fn, std::string_view text, Arena& arena) {
   switch (fn) {
-    case Fn::ip: return made(parse_ip(text), [&](const IpNet& net) { return arena.ip(net); });
-    case Fn::decimal: return made(parse_decimal(text), Value::decimal);
-    case Fn::datetime: return made(parse_datetime(text), Value::datetime);
-    default: return made(parse_duration(text), Value::duration);
+    case Fn::ip:
+      return made(parse_ip(text), [&](const IpNet& net) { return arena.ip(net); });
+    case Fn::decimal:
+      return made(parse_decimal(text), Value::decimal);
+    case Fn::datetime:
+      return made(parse_datetime(text), Value::datetime);
+    default:
+      return made(parse_duration(text), Value::duration);
   }
 }
 
@@ -127,7 +139,8 @@ Result<Value> on_datetime(Fn fn, std::int64_t ms, std::int64_t other) {
     case Fn::to_date:
       if (__builtin_sub_overflow(ms, of_day, &result)) return overflow(fn);
       return Value::datetime(result);
-    default: return Value::duration(of_day);
+    default:
+      return Value::duration(of_day);
   }
 }
 
@@ -152,9 +165,8 @@ Result<Value> call(Fn fn, std::span<const Value> arguments, Arena& arena) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Kind wanted = i == 0 ? kinds.first : kinds.second;
     if (arguments[i].kind() == wanted) continue;
-    return fail(Errc::invalid, std::string(info.name) + " needs " +
-                                   std::string(to_string(wanted)) + ", got " +
-                                   std::string(to_string(arguments[i].kind())));
+    return fail(Errc::invalid, std::string(info.name) + " needs " + std::string(to_string(wanted)) +
+                                   ", got " + std::string(to_string(arguments[i].kind())));
   }
   const Value& a = arguments[0];
   const Value b = arguments.size() > 1 ? arguments[1] : Value();
@@ -162,25 +174,41 @@ Result<Value> call(Fn fn, std::span<const Value> arguments, Arena& arena) {
     case Fn::ip:
     case Fn::decimal:
     case Fn::datetime:
-    case Fn::duration: return construct(fn, a.as_string(), arena);
-    case Fn::is_ipv4: return Value::boolean(!a.as_ip().v6);
-    case Fn::is_ipv6: return Value::boolean(a.as_ip().v6);
-    case Fn::is_loopback: return Value::boolean(is_loopback(a.as_ip()));
-    case Fn::is_multicast: return Value::boolean(is_multicast(a.as_ip()));
-    case Fn::is_in_range: return Value::boolean(is_in_range(a.as_ip(), b.as_ip()));
-    case Fn::less_than: return Value::boolean(a.as_number() < b.as_number());
-    case Fn::less_than_or_equal: return Value::boolean(a.as_number() <= b.as_number());
-    case Fn::greater_than: return Value::boolean(a.as_number() > b.as_number());
-    case Fn::greater_than_or_equal: return Value::boolean(a.as_number() >= b.as_number());
+    case Fn::duration:
+      return construct(fn, a.as_string(), arena);
+    case Fn::is_ipv4:
+      return Value::boolean(!a.as_ip().v6);
+    case Fn::is_ipv6:
+      return Value::boolean(a.as_ip().v6);
+    case Fn::is_loopback:
+      return Value::boolean(is_loopback(a.as_ip()));
+    case Fn::is_multicast:
+      return Value::boolean(is_multicast(a.as_ip()));
+    case Fn::is_in_range:
+      return Value::boolean(is_in_range(a.as_ip(), b.as_ip()));
+    case Fn::less_than:
+      return Value::boolean(a.as_number() < b.as_number());
+    case Fn::less_than_or_equal:
+      return Value::boolean(a.as_number() <= b.as_number());
+    case Fn::greater_than:
+      return Value::boolean(a.as_number() > b.as_number());
+    case Fn::greater_than_or_equal:
+      return Value::boolean(a.as_number() >= b.as_number());
     case Fn::offset:
     case Fn::duration_since:
     case Fn::to_date:
-    case Fn::to_time: return on_datetime(fn, a.as_number(), b.as_number());
-    case Fn::to_milliseconds: return Value::number(a.as_number());
-    case Fn::to_seconds: return Value::number(a.as_number() / 1'000);
-    case Fn::to_minutes: return Value::number(a.as_number() / 60'000);
-    case Fn::to_hours: return Value::number(a.as_number() / 3'600'000);
-    case Fn::to_days: return Value::number(a.as_number() / day_ms);
+    case Fn::to_time:
+      return on_datetime(fn, a.as_number(), b.as_number());
+    case Fn::to_milliseconds:
+      return Value::number(a.as_number());
+    case Fn::to_seconds:
+      return Value::number(a.as_number() / 1'000);
+    case Fn::to_minutes:
+      return Value::number(a.as_number() / 60'000);
+    case Fn::to_hours:
+      return Value::number(a.as_number() / 3'600'000);
+    case Fn::to_days:
+      return Value::number(a.as_number() / day_ms);
   }
   return fail(Errc::invalid, "unknown function");
 }

@@ -14,11 +14,28 @@
 namespace sallyport::cedar {
 
 enum class Fn : std::uint8_t {
-  ip, decimal, datetime, duration,
-  is_ipv4, is_ipv6, is_loopback, is_multicast, is_in_range,
-  less_than, less_than_or_equal, greater_than, greater_than_or_equal,
-  offset, duration_since, to_date, to_time,
-  to_milliseconds, to_seconds, to_minutes, to_hours, to_days,
+  ip,
+  decimal,
+  datetime,
+  duration,
+  is_ipv4,
+  is_ipv6,
+  is_loopback,
+  is_multicast,
+  is_in_range,
+  less_than,
+  less_than_or_equal,
+  greater_than,
+  greater_than_or_equal,
+  offset,
+  duration_since,
+  to_date,
+  to_time,
+  to_milliseconds,
+  to_seconds,
+  to_minutes,
+  to_hours,
+  to_days,
 };
 
 struct FnInfo {
@@ -35,9 +52,9 @@ std::string_view to_string(Fn fn);
 Result<Value> call(Fn fn, std::span<const Value> arguments, Arena& arena);
 
 Result<IpNet> parse_ip(std::string_view text);
-Result<std::int64_t> parse_decimal(std::string_view text);    // times 10^4
-Result<std::int64_t> parse_datetime(std::string_view text);   // ms since 1970
-Result<std::int64_t> parse_duration(std::string_view text);   // ms
+Result<std::int64_t> parse_decimal(std::string_view text);   // times 10^4
+Result<std::int64_t> parse_datetime(std::string_view text);  // ms since 1970
+Result<std::int64_t> parse_duration(std::string_view text);  // ms
 
 std::string ip_text(const IpNet& net);
 std::string decimal_text(std::int64_t scaled);

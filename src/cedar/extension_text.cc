@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::size_t ip_text_bytes_max = 43;  // the longest IPv6 address and its prefix
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 Result<std::uint8_t> parse_prefix(std::string_view text, bool v6) {
   const unsigned max = v6 ? 128 : 32;
@@ -145,8 +147,7 @@ Result<std::int64_t> parse_datetime(std::string_view text) {
                                          std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (!date.ok()) return bad();
-  const std::int64_t midnight =
-      std::chrono::sys_days(date).time_since_epoch().count() * day_ms;
+  const std::int64_t midnight = std::chrono::sys_days(date).time_since_epoch().count() * day_ms;
   if (rest.empty()) return midnight;
   if (!take(rest, 'T')) return bad();
   const auto time = parse_time_of_day(rest);

@@ -20,13 +20,20 @@ class Reader {
 
   Result<Value> value(dom::element json, const Type* type) {
     switch (json.type()) {
-      case dom::element_type::BOOL: return Value::boolean(bool(json));
-      case dom::element_type::INT64: return Value::number(std::int64_t(json));
-      case dom::element_type::STRING: return text(std::string_view(json), type);
-      case dom::element_type::ARRAY: return set(dom::array(json), type);
-      case dom::element_type::OBJECT: return object(json, type);
-      case dom::element_type::NULL_VALUE: return fail(Errc::malformed, "null is not a value");
-      default: return fail(Errc::malformed, "numbers are integers of 64 bits");
+      case dom::element_type::BOOL:
+        return Value::boolean(bool(json));
+      case dom::element_type::INT64:
+        return Value::number(std::int64_t(json));
+      case dom::element_type::STRING:
+        return text(std::string_view(json), type);
+      case dom::element_type::ARRAY:
+        return set(dom::array(json), type);
+      case dom::element_type::OBJECT:
+        return object(json, type);
+      case dom::element_type::NULL_VALUE:
+        return fail(Errc::malformed, "null is not a value");
+      default:
+        return fail(Errc::malformed, "numbers are integers of 64 bits");
     }
   }
 
@@ -99,11 +106,16 @@ class Reader {
 
   static std::optional<Fn> constructor(Kind kind) {
     switch (kind) {
-      case Kind::ip: return Fn::ip;
-      case Kind::decimal: return Fn::decimal;
-      case Kind::datetime: return Fn::datetime;
-      case Kind::duration: return Fn::duration;
-      default: return std::nullopt;
+      case Kind::ip:
+        return Fn::ip;
+      case Kind::decimal:
+        return Fn::decimal;
+      case Kind::datetime:
+        return Fn::datetime;
+      case Kind::duration:
+        return Fn::duration;
+      default:
+        return std::nullopt;
     }
   }
 

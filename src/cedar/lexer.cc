@@ -10,17 +10,23 @@
 namespace sallyport::cedar {
 namespace {
 
-bool is_word_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_word(char c) { return is_word_start(c) || is_digit(c); }
+bool is_word_start(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_word(char c) {
+  return is_word_start(c) || is_digit(c);
+}
 
 /// The bytes of a white-space character at the start of `text`, or 0. Unicode's, as the language
 /// says.
 std::size_t space_length(std::string_view text) {
   const char c = text[0];
   if (c == ' ' || (c >= '\t' && c <= '\r')) return 1;
-  for (const std::string_view space : {"\u0085", "\u00a0", "\u1680", "\u2028", "\u2029", "\u202f",
-                                       "\u205f", "\u3000"}) {
+  for (const std::string_view space :
+       {"\u0085", "\u00a0", "\u1680", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"}) {
     if (text.starts_with(space)) return space.size();
   }
   // U+2000 to U+200A

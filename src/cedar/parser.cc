@@ -133,8 +133,8 @@ void Parser::head(Policy& policy) {
 void Parser::scope_variable(std::string_view name) {
   if (take_word(name)) {
     if (peek().is(":")) {
-      fail_at(peek().offset, "a type is not given with ':' (hint: use " + std::string(name) +
-                                 " is Type)");
+      fail_at(peek().offset,
+              "a type is not given with ':' (hint: use " + std::string(name) + " is Type)");
     }
     return;
   }
@@ -229,8 +229,8 @@ std::optional<NodeId> Parser::conditions() {
   return add_list(Op::all, list, offset);
 }
 
-Result<void> parse_policies(std::string_view file, std::string_view text, Ids ids,
-                            Program& program, std::vector<Policy>& policies) {
+Result<void> parse_policies(std::string_view file, std::string_view text, Ids ids, Program& program,
+                            std::vector<Policy>& policies) {
   if (text.size() > policy_bytes_max) {
     return fail(Errc::too_large, fmt::format("{}: larger than {} bytes", file, policy_bytes_max));
   }
@@ -256,8 +256,8 @@ Result<void> parse_policies(std::string_view file, std::string_view text, Ids id
                     ? *id
                     : "policy" + std::to_string(policies.size());
     if (!used.insert(policy.id).second) {
-      return fail(Errc::malformed, located(file, text, offset,
-                                           "policy id " + quoted(policy.id) + " is used twice"));
+      return fail(Errc::malformed,
+                  located(file, text, offset, "policy id " + quoted(policy.id) + " is used twice"));
     }
     policies.push_back(std::move(policy));
   }

@@ -26,8 +26,7 @@ std::optional<Op> relation_op(const Token& token) {
 }
 
 bool is_relation_token(const Token& token) {
-  return relation_op(token) || token.is_word("has") || token.is_word("like") ||
-         token.is_word("is");
+  return relation_op(token) || token.is_word("has") || token.is_word("like") || token.is_word("is");
 }
 
 /// The methods that are operators and not of an extension type.
@@ -37,9 +36,9 @@ struct Method {
   std::size_t arguments;
 };
 constexpr Method methods[] = {
-    {"contains", Op::contains, 1},      {"containsAll", Op::contains_all, 1},
+    {"contains", Op::contains, 1},        {"containsAll", Op::contains_all, 1},
     {"containsAny", Op::contains_any, 1}, {"isEmpty", Op::is_empty, 0},
-    {"getTag", Op::get_tag, 1},         {"hasTag", Op::has_tag, 1},
+    {"getTag", Op::get_tag, 1},           {"hasTag", Op::has_tag, 1},
 };
 
 }  // namespace
@@ -172,8 +171,8 @@ NodeId Parser::unary() {
   int repeats = 0;
   while (take(first.text)) ++repeats;
   if (repeats > unary_repeats_max) {
-    fail_at(first.offset, fmt::format("more than {} of '{}' in a row", unary_repeats_max,
-                                      first.text));
+    fail_at(first.offset,
+            fmt::format("more than {} of '{}' in a row", unary_repeats_max, first.text));
   }
   const bool minus = first.is("-");
   NodeId node = 0;
@@ -218,9 +217,9 @@ NodeId Parser::method(NodeId on, const Token& called) {
   const auto own = std::ranges::find(methods, called.text, &Method::name);
   if (own != std::end(methods)) {
     if (items.size() != own->arguments) {
-      fail_at(called.offset, fmt::format("{} takes {} argument{}, not {}", own->name,
-                                         own->arguments, own->arguments == 1 ? "" : "s",
-                                         items.size()));
+      fail_at(called.offset,
+              fmt::format("{} takes {} argument{}, not {}", own->name, own->arguments,
+                          own->arguments == 1 ? "" : "s", items.size()));
       return on;
     }
     return items.empty() ? add_unary(own->op, on, called.offset)
@@ -229,9 +228,9 @@ NodeId Parser::method(NodeId on, const Token& called) {
   const FnInfo* const info = find_fn(called.text);
   if (info == nullptr || !info->method) {
     fail_at(called.offset,
-            fmt::format("'{}' is not a method{}", called.text,
-                        info != nullptr ? " but a function: " + std::string(called.text) + "(...)"
-                                        : ""));
+            fmt::format(
+                "'{}' is not a method{}", called.text,
+                info != nullptr ? " but a function: " + std::string(called.text) + "(...)" : ""));
     return on;
   }
   items.insert(items.begin(), on);
@@ -251,11 +250,15 @@ std::vector<NodeId> Parser::arguments(std::string_view close) {
 NodeId Parser::primary() {
   const Token token = peek();
   switch (token.kind) {
-    case Token::Kind::number: next(); return add_number(token.text, false, token.offset);
+    case Token::Kind::number:
+      next();
+      return add_number(token.text, false, token.offset);
     case Token::Kind::string:
       return add_literal(program_.arena->string(string_literal()), token.offset);
-    case Token::Kind::identifier: return word();
-    default: break;
+    case Token::Kind::identifier:
+      return word();
+    default:
+      break;
   }
   if (take("(")) {
     const NodeId node = expression();
@@ -304,8 +307,7 @@ NodeId Parser::path_or_variable() {
 NodeId Parser::function(std::string_view called, std::uint32_t offset) {
   const std::vector<NodeId> items = arguments(")");
   const FnInfo* const info = find_fn(called);
-  const bool own_method =
-      std::ranges::find(methods, called, &Method::name) != std::end(methods);
+  const bool own_method = std::ranges::find(methods, called, &Method::name) != std::end(methods);
   if (own_method || (info != nullptr && info->method)) {
     fail_at(offset, fmt::format("'{}' is a method, not a function: x.{}(...)", called, called));
     return 0;
@@ -316,7 +318,8 @@ NodeId Parser::function(std::string_view called, std::uint32_t offset) {
                                 called));
     return 0;
   }
-  // A constructor of a literal is done once, here. A bad text stays: it is an error only if evaluated.
+  // A constructor of a literal is done once, here. A bad text stays: it is an error only if
+  // evaluated.
   if (items.size() == 1 && !failed()) {
     if (const auto text = literal_of(items[0])) {
       const auto value = call(info->fn, std::span(&*text, 1), *program_.arena);
@@ -428,19 +431,35 @@ NodeId Parser::add(Node node, std::uint32_t offset) {
   };
   std::uint16_t below = 0;
   switch (node.op) {
-    case Op::literal: case Op::principal: case Op::action: case Op::resource: case Op::context:
+    case Op::literal:
+    case Op::principal:
+    case Op::action:
+    case Op::resource:
+    case Op::context:
       break;
-    case Op::all: case Op::any: case Op::set: case Op::record: case Op::call:
+    case Op::all:
+    case Op::any:
+    case Op::set:
+    case Op::record:
+    case Op::call:
       for (std::uint32_t i = 0; i < node.b; ++i) {
         below = std::max(below, depth_of(program_.children[node.a + i]));
       }
       break;
-    case Op::choose: below = std::max({depth_of(node.a), depth_of(node.b), depth_of(node.c)}); break;
-    case Op::negate_bool: case Op::negate_number: case Op::is_empty: case Op::attribute:
-    case Op::has: case Op::like: case Op::is:
+    case Op::choose:
+      below = std::max({depth_of(node.a), depth_of(node.b), depth_of(node.c)});
+      break;
+    case Op::negate_bool:
+    case Op::negate_number:
+    case Op::is_empty:
+    case Op::attribute:
+    case Op::has:
+    case Op::like:
+    case Op::is:
       below = depth_of(node.a);
       break;
-    default: below = std::max(depth_of(node.a), depth_of(node.b));
+    default:
+      below = std::max(depth_of(node.a), depth_of(node.b));
   }
   node.depth = below + 1;
   if (node.depth > tree_depth_max) {

@@ -26,13 +26,36 @@ TEST(CedarParser, AnErrorSaysLineAndColumn) {
 }
 
 TEST(CedarParser, RefusesWhatTheLanguageRefuses) {
-  for (const char* const condition :
-       {"!-1", "-!1", "!!!!!true", "principal.if", "{if: 1} == 1", "{a: 1, \"a\": 2} == 1",
-        "isIpv4(ip(\"a\"))", "[1].contains()", "[1].foo(1)", "-(9223372036854775808) == 1",
-        "1 < 2 < 3", "principal has \"a\".b", "\"a\rb\" == \"a\"", "\"\\x80\" == \"a\"",
-        "\"\\*\" == \"a\"", "a", "1 / 2 == 1", "1 % 2 == 1", "", "true && if true then true else false",
-        "principal[a]", "User::{a: 1}", "__cedar == 1", "principal = 1", "'a'", "principal.ip(\"x\")",
-        "\"\\u{D800}\" == 1", "\"\\u{}\" == 1", "principal == ?principal", "\"open"}) {
+  for (const char* const condition : {"!-1",
+                                      "-!1",
+                                      "!!!!!true",
+                                      "principal.if",
+                                      "{if: 1} == 1",
+                                      "{a: 1, \"a\": 2} == 1",
+                                      "isIpv4(ip(\"a\"))",
+                                      "[1].contains()",
+                                      "[1].foo(1)",
+                                      "-(9223372036854775808) == 1",
+                                      "1 < 2 < 3",
+                                      "principal has \"a\".b",
+                                      "\"a\rb\" == \"a\"",
+                                      "\"\\x80\" == \"a\"",
+                                      "\"\\*\" == \"a\"",
+                                      "a",
+                                      "1 / 2 == 1",
+                                      "1 % 2 == 1",
+                                      "",
+                                      "true && if true then true else false",
+                                      "principal[a]",
+                                      "User::{a: 1}",
+                                      "__cedar == 1",
+                                      "principal = 1",
+                                      "'a'",
+                                      "principal.ip(\"x\")",
+                                      "\"\\u{D800}\" == 1",
+                                      "\"\\u{}\" == 1",
+                                      "principal == ?principal",
+                                      "\"open"}) {
     EXPECT_NE(in_condition(condition), "accepted") << condition;
   }
 }

@@ -17,20 +17,39 @@
 namespace sallyport::cedar {
 
 enum class Op : std::uint8_t {
-  literal,                                // a: literal
-  principal, action, resource, context,
-  all, any,                               // && and ||: a: first child, b: count
-  choose,                                 // if a then b else c
-  negate_bool, negate_number,             // a
-  equal, unequal, less, less_equal, greater, greater_equal, in, add, subtract, multiply,  // a, b
-  contains, contains_all, contains_any, get_tag, has_tag,                                 // a, b
-  is_empty,                               // a
-  attribute, has,                         // a, b: name
-  like,                                   // a, b: pattern
-  is,                                     // a, b: name of the type
-  set,                                    // a: first child, b: count
-  record,                                 // a: first child, b: count; c: first field name
-  call,                                   // fn, a: first child, b: count
+  literal,  // a: literal
+  principal,
+  action,
+  resource,
+  context,
+  all,
+  any,     // && and ||: a: first child, b: count
+  choose,  // if a then b else c
+  negate_bool,
+  negate_number,  // a
+  equal,
+  unequal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  in,
+  add,
+  subtract,
+  multiply,  // a, b
+  contains,
+  contains_all,
+  contains_any,
+  get_tag,
+  has_tag,   // a, b
+  is_empty,  // a
+  attribute,
+  has,     // a, b: name
+  like,    // a, b: pattern
+  is,      // a, b: name of the type
+  set,     // a: first child, b: count
+  record,  // a: first child, b: count; c: first field name
+  call,    // fn, a: first child, b: count
 };
 
 using NodeId = std::uint32_t;

@@ -100,10 +100,9 @@ class Reader {
   }
   void unexpected(std::string_view wanted) {
     const Token& token = peek();
-    fail_at(token.offset,
-            token.kind == Token::Kind::end
-                ? fmt::format("expected {}, found the end of the text", wanted)
-                : fmt::format("expected {}, found '{}'", wanted, token.text));
+    fail_at(token.offset, token.kind == Token::Kind::end
+                              ? fmt::format("expected {}, found the end of the text", wanted)
+                              : fmt::format("expected {}, found '{}'", wanted, token.text));
   }
 
   void annotations() {
@@ -315,7 +314,8 @@ class Resolver {
       return std::unexpected(SyntaxError{written.offset, "the types of this schema are too large"});
     }
     switch (written.form) {
-      case Written::Form::name: return named(written, space, depth);
+      case Written::Form::name:
+        return named(written, space, depth);
       case Written::Form::set: {
         auto element = type(written.members[0].type, space, depth + 1);
         if (!element) return element;
@@ -323,7 +323,8 @@ class Resolver {
         set.element = std::make_shared<const Type>(std::move(*element));
         return set;
       }
-      case Written::Form::record: return record(written, space, depth);
+      case Written::Form::record:
+        return record(written, space, depth);
     }
     return Type{};
   }

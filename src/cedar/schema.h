@@ -21,10 +21,10 @@ struct Attribute;
 
 /// A type with all names resolved. Shared parts are immutable.
 struct Type {
-  Kind kind = Kind::none;                   // of the values; entity, set and record say more below
-  std::string entity_type;                  // entity
-  std::shared_ptr<const Type> element;      // set
-  std::vector<Attribute> attributes;        // record, sorted by name
+  Kind kind = Kind::none;               // of the values; entity, set and record say more below
+  std::string entity_type;              // entity
+  std::shared_ptr<const Type> element;  // set
+  std::vector<Attribute> attributes;    // record, sorted by name
 
   const Attribute* attribute(std::string_view name) const;
 };
@@ -38,7 +38,7 @@ struct Attribute {
 struct EntityType {
   std::string name;  // with its namespace
   std::vector<std::string> parents;
-  Type shape;        // a record
+  Type shape;  // a record
   std::optional<Type> tags;
   std::vector<std::string> ids;  // of an enum: the only ones
   bool is_enum = false;

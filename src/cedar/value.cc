@@ -85,17 +85,28 @@ EntityUid make_uid(std::string_view type, std::string_view id) {
 
 std::string_view to_string(Kind kind) {
   switch (kind) {
-    case Kind::none: return "nothing";
-    case Kind::boolean: return "bool";
-    case Kind::number: return "long";
-    case Kind::string: return "string";
-    case Kind::entity: return "entity";
-    case Kind::set: return "set";
-    case Kind::record: return "record";
-    case Kind::ip: return "ipaddr";
-    case Kind::decimal: return "decimal";
-    case Kind::datetime: return "datetime";
-    case Kind::duration: return "duration";
+    case Kind::none:
+      return "nothing";
+    case Kind::boolean:
+      return "bool";
+    case Kind::number:
+      return "long";
+    case Kind::string:
+      return "string";
+    case Kind::entity:
+      return "entity";
+    case Kind::set:
+      return "set";
+    case Kind::record:
+      return "record";
+    case Kind::ip:
+      return "ipaddr";
+    case Kind::decimal:
+      return "decimal";
+    case Kind::datetime:
+      return "datetime";
+    case Kind::duration:
+      return "duration";
   }
   return "nothing";
 }
@@ -115,17 +126,24 @@ Value Value::field(std::string_view name) const {
 int compare(const Value& a, const Value& b) {
   if (const int by_kind = order(a.kind(), b.kind())) return by_kind;
   switch (a.kind()) {
-    case Kind::none: return 0;
+    case Kind::none:
+      return 0;
     case Kind::boolean:
     case Kind::number:
     case Kind::decimal:
     case Kind::datetime:
-    case Kind::duration: return order(a.as_number(), b.as_number());
-    case Kind::string: return a.as_string().compare(b.as_string());
-    case Kind::entity: return compare_uid(a.as_entity(), b.as_entity());
-    case Kind::ip: return compare_ip(a.as_ip(), b.as_ip());
-    case Kind::set: return compare_sets(a.as_set(), b.as_set());
-    case Kind::record: return compare_records(a.as_record(), b.as_record());
+    case Kind::duration:
+      return order(a.as_number(), b.as_number());
+    case Kind::string:
+      return a.as_string().compare(b.as_string());
+    case Kind::entity:
+      return compare_uid(a.as_entity(), b.as_entity());
+    case Kind::ip:
+      return compare_ip(a.as_ip(), b.as_ip());
+    case Kind::set:
+      return compare_sets(a.as_set(), b.as_set());
+    case Kind::record:
+      return compare_records(a.as_record(), b.as_record());
   }
   return 0;
 }
@@ -139,12 +157,24 @@ std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\0': out += "\\0"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\0':
+        out += "\\0";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
           constexpr std::string_view digits = "0123456789abcdef";
@@ -162,17 +192,28 @@ std::string quoted(std::string_view text) {
 
 std::string to_string(const Value& value) {
   switch (value.kind()) {
-    case Kind::none: return "nothing";
-    case Kind::boolean: return value.as_bool() ? "true" : "false";
-    case Kind::number: return std::to_string(value.as_number());
-    case Kind::string: return quoted(value.as_string());
-    case Kind::entity: return value.as_entity().to_string();
-    case Kind::set: return set_to_string(value.as_set());
-    case Kind::record: return record_to_string(value.as_record());
-    case Kind::ip: return "ip(\"" + ip_text(value.as_ip()) + "\")";
-    case Kind::decimal: return "decimal(\"" + decimal_text(value.as_number()) + "\")";
-    case Kind::datetime: return "datetime(\"" + datetime_text(value.as_number()) + "\")";
-    case Kind::duration: return "duration(\"" + std::to_string(value.as_number()) + "ms\")";
+    case Kind::none:
+      return "nothing";
+    case Kind::boolean:
+      return value.as_bool() ? "true" : "false";
+    case Kind::number:
+      return std::to_string(value.as_number());
+    case Kind::string:
+      return quoted(value.as_string());
+    case Kind::entity:
+      return value.as_entity().to_string();
+    case Kind::set:
+      return set_to_string(value.as_set());
+    case Kind::record:
+      return record_to_string(value.as_record());
+    case Kind::ip:
+      return "ip(\"" + ip_text(value.as_ip()) + "\")";
+    case Kind::decimal:
+      return "decimal(\"" + decimal_text(value.as_number()) + "\")";
+    case Kind::datetime:
+      return "datetime(\"" + datetime_text(value.as_number()) + "\")";
+    case Kind::duration:
+      return "duration(\"" + std::to_string(value.as_number()) + "ms\")";
   }
   return "nothing";
 }

@@ -40,7 +40,16 @@ struct IpNet {
 
 enum class Kind : std::uint8_t {
   none,  // no value: the evaluation failed, the attribute is absent
-  boolean, number, string, entity, set, record, ip, decimal, datetime, duration
+  boolean,
+  number,
+  string,
+  entity,
+  set,
+  record,
+  ip,
+  decimal,
+  datetime,
+  duration
 };
 /// "long", "string", "set" ...: for messages.
 std::string_view to_string(Kind kind);
@@ -109,7 +118,9 @@ inline std::span<const Field> Value::as_record() const {
 
 /// A total order over all values; 0 is Cedar's `==`.
 int compare(const Value& a, const Value& b);
-inline bool operator==(const Value& a, const Value& b) { return compare(a, b) == 0; }
+inline bool operator==(const Value& a, const Value& b) {
+  return compare(a, b) == 0;
+}
 bool contains(std::span<const Value> set, const Value& value);
 /// As Cedar would write it.
 std::string to_string(const Value& value);

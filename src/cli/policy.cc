@@ -3,8 +3,8 @@
 #include <iostream>
 #include <memory>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "base/clock.h"
 #include "cedar/parser.h"
@@ -40,9 +40,8 @@ Session session_of(const PolicyQuestion& question, WallTime now) {
   session.database = question.database.empty() ? question.connection : question.database;
   session.source_ip = question.source_ip;
   session.started_at = now;
-  session.authentication = {.method = "explain",
-                            .authenticated_at = now,
-                            .scopes = question.scopes};
+  session.authentication = {
+      .method = "explain", .authenticated_at = now, .scopes = question.scopes};
   session.chain.identities.push_back(
       {.kind = IdentityKind::user, .id = question.user, .groups = question.groups});
   for (const std::string& agent : question.agents) {
@@ -89,12 +88,13 @@ std::string located(const policy::Policies& policies, const std::string& id) {
 }
 
 json::object to_json(const Answer& answer) {
-  return {{"principal", answer.principal},
-          {"action", answer.action.name},
-          {"resource", answer.action.resource.type + "::" + cedar::quoted(answer.action.resource.id)},
-          {"allowed", answer.allowed},
-          {"policies", json::value_from(answer.policies)},
-          {"errors", json::value_from(answer.errors)}};
+  return {
+      {"principal", answer.principal},
+      {"action", answer.action.name},
+      {"resource", answer.action.resource.type + "::" + cedar::quoted(answer.action.resource.id)},
+      {"allowed", answer.allowed},
+      {"policies", json::value_from(answer.policies)},
+      {"errors", json::value_from(answer.errors)}};
 }
 
 [[noreturn]] void stop(const Error& error, bool as_json) {
@@ -111,9 +111,8 @@ void run_check(const std::filesystem::path& folder, bool as_json) {
   if (!policies) stop(policies.error(), as_json);
   const std::size_t count = (*policies)->set().policies().size();
   if (as_json) {
-    std::cout << json::serialize(json::object{{"ok", true},
-                                              {"policies", count},
-                                              {"epoch", (*policies)->epoch()}})
+    std::cout << json::serialize(json::object{
+                     {"ok", true}, {"policies", count}, {"epoch", (*policies)->epoch()}})
               << "\n";
   } else {
     std::cout << fmt::format("{}: {} policies, all good\n", folder.string(), count);

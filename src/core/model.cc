@@ -4,18 +4,24 @@ namespace sallyport {
 
 std::string_view cedar_type(IdentityKind kind) {
   switch (kind) {
-    case IdentityKind::user: return "User";
-    case IdentityKind::agent: return "Agent";
-    case IdentityKind::workload: return "Workload";
+    case IdentityKind::user:
+      return "User";
+    case IdentityKind::agent:
+      return "Agent";
+    case IdentityKind::workload:
+      return "Workload";
   }
   return "User";
 }
 
 std::string_view to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::allow: return "allow";
-    case Verdict::hold: return "hold";
-    case Verdict::deny: return "deny";
+    case Verdict::allow:
+      return "allow";
+    case Verdict::hold:
+      return "hold";
+    case Verdict::deny:
+      return "deny";
   }
   return "deny";
 }

@@ -23,9 +23,9 @@ enum class IdentityKind : std::uint8_t { user, agent, workload };
 /// "User", "Agent" or "Workload": the Cedar entity type.
 std::string_view cedar_type(IdentityKind kind);
 
-/// One principal, keyed by issuer and subject. `id` is its Cedar entity id, unique in the tenant and
-/// derived from that key by the issuer's configuration. Names and e-mail are for people to read and
-/// decide nothing.
+/// One principal, keyed by issuer and subject. `id` is its Cedar entity id, unique in the tenant
+/// and derived from that key by the issuer's configuration. Names and e-mail are for people to read
+/// and decide nothing.
 struct Identity {
   IdentityKind kind = IdentityKind::user;
   std::string id;
@@ -34,8 +34,8 @@ struct Identity {
   std::string display_name;
   std::string email;
   std::vector<std::string> groups;
-  std::string owner;          // agents: the user who answers for it, or empty
-  bool attested = false;      // agents: the issuer vouches for what it is
+  std::string owner;      // agents: the user who answers for it, or empty
+  bool attested = false;  // agents: the issuer vouches for what it is
   bool active = true;
 };
 
@@ -52,9 +52,9 @@ struct Chain {
 
 /// How the chain proved itself.
 struct Authentication {
-  std::string method;               // "ticket", "jwt", "oidc"
-  std::string acr;                  // as the issuer said, or empty
-  WallTime authenticated_at{};      // when the person last did; mfaAge is counted from here
+  std::string method;           // "ticket", "jwt", "oidc"
+  std::string acr;              // as the issuer said, or empty
+  WallTime authenticated_at{};  // when the person last did; mfaAge is counted from here
   bool sender_bound = false;
   bool device_managed = false;
   std::vector<std::string> scopes;  // what the token was limited to
@@ -167,8 +167,8 @@ struct Refusal {
 /// How a permitted command ended, for the ledger.
 struct Outcome {
   bool failed = false;
-  std::string error;        // the target's error code, or why it broke off
-  std::string tag;          // the target's own word: "SELECT 3"
+  std::string error;  // the target's error code, or why it broke off
+  std::string tag;    // the target's own word: "SELECT 3"
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;  // released to the client
   std::uint64_t masked_fields = 0;

@@ -108,30 +108,27 @@ Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Co
 std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& session,
                                                                const Command& command) {
   const WallTime now = clock_.now();
-  if (session.authentication.expires_at != WallTime{} &&
-      now >= session.authentication.expires_at) {
+  if (session.authentication.expires_at != WallTime{} && now >= session.authentication.expires_at) {
     counters().expired.add();
-    return std::unexpected(
-        refuse(session, command,
-               {.kind = Refusal::Kind::session,
-                .reason = "the credential that started this session has expired",
-                .policy = "",
-                .hint = "log in again (`sallyport login`) and reconnect"}));
+    return std::unexpected(refuse(session, command,
+                                  {.kind = Refusal::Kind::session,
+                                   .reason = "the credential that started this session has expired",
+                                   .policy = "",
+                                   .hint = "log in again (`sallyport login`) and reconnect"}));
   }
 
   const Decision decision = policies()->decide(session, command, now);
   if (decision.verdict != Verdict::allow) {
     counters().denied.add();
     const Answer* const no = decision.refused();
-    Refusal refusal{
-        .kind = Refusal::Kind::policy,
-        .reason = decision.reason,
-        .policy = no != nullptr && !no->policies.empty() ? no->policies.front() : "",
-        .hint = ""};
-    auto recorded = ledger_.append(
-        {.kind = ledger::RecordKind::refusal,
-         .session = session.id,
-         .payload = ledger::refusal_payload(session, command, decision, refusal)});
+    Refusal refusal{.kind = Refusal::Kind::policy,
+                    .reason = decision.reason,
+                    .policy = no != nullptr && !no->policies.empty() ? no->policies.front() : "",
+                    .hint = ""};
+    auto recorded =
+        ledger_.append({.kind = ledger::RecordKind::refusal,
+                        .session = session.id,
+                        .payload = ledger::refusal_payload(session, command, decision, refusal)});
     // Refused it is either way; that it could not be recorded is for the operator.
     if (!recorded) (void)not_recorded(recorded.error());
     return std::unexpected(std::move(refusal));

@@ -116,9 +116,9 @@ class Builder {
     if (!seen_.insert({std::string(type), std::string(id)}).second) return uid;
     std::vector<const EntityUid*> parents{parent};
     if (type == "Column") {
-      for (const std::string& label : connection_.classifications(
-               resource_name(parts[1]), resource_name(parts[2]), resource_name(parts[3]),
-               resource_name(parts[4]))) {
+      for (const std::string& label :
+           connection_.classifications(resource_name(parts[1]), resource_name(parts[2]),
+                                       resource_name(parts[3]), resource_name(parts[4]))) {
         parents.push_back(arena().uid("Classification", label));
       }
     }
@@ -135,8 +135,7 @@ class Builder {
 }  // namespace
 
 Result<CommandEntities> command_entities(const cedar::Entities& shared,
-                                         const ConnectionFacts& connection,
-                                         const Session& session,
+                                         const ConnectionFacts& connection, const Session& session,
                                          const std::vector<Action>& actions) {
   Builder builder(shared, connection, session);
   CommandEntities made;

@@ -21,8 +21,7 @@ struct CommandEntities {
 /// Fails when the chain or a resource makes no sense: two identities that are the same, an id with
 /// the wrong number of parts for its type, a resource of another connection.
 Result<CommandEntities> command_entities(const cedar::Entities& shared,
-                                         const ConnectionFacts& connection,
-                                         const Session& session,
+                                         const ConnectionFacts& connection, const Session& session,
                                          const std::vector<Action>& actions);
 
 /// What all commands share: tenant, connections, resource groups, classifications.

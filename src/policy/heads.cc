@@ -75,7 +75,8 @@ Result<void> check_action(const cedar::Policy& policy, const EntityUid& action,
   const std::string hint = nearest(action.id, schema.actions(), [](const cedar::ActionType& known) {
     return std::string_view(known.id);
   });
-  return wrong(policy, fmt::format("the schema has no action {}{}", cedar::quoted(action.id), hint));
+  return wrong(policy,
+               fmt::format("the schema has no action {}{}", cedar::quoted(action.id), hint));
 }
 
 bool is_sql_resource(std::string_view type) {
@@ -120,12 +121,15 @@ bool names_a_write(const cedar::ActionScope& scope, const cedar::Schema& schema,
 
 bool reaches(const Scope& resource, std::string_view connection, const cedar::Entities& entities) {
   switch (resource.kind) {
-    case Scope::Kind::any: return true;
+    case Scope::Kind::any:
+      return true;
     case Scope::Kind::equal:
       return is_sql_resource(resource.entity->type) &&
              holds_some(*resource.entity, connection, entities);
-    case Scope::Kind::in: return holds_some(*resource.entity, connection, entities);
-    case Scope::Kind::is: return is_sql_resource(resource.type.text);
+    case Scope::Kind::in:
+      return holds_some(*resource.entity, connection, entities);
+    case Scope::Kind::is:
+      return is_sql_resource(resource.type.text);
     case Scope::Kind::is_in:
       return is_sql_resource(resource.type.text) &&
              holds_some(*resource.entity, connection, entities);

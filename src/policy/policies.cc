@@ -62,8 +62,8 @@ Result<std::shared_ptr<const Policies>> Policies::make(const std::vector<cedar::
   }
   const std::uint64_t epoch = epoch_of(texts, connections, tenant);
   const std::size_t count = connections.size();
-  std::shared_ptr<Policies> policies(new Policies(std::move(*set), std::move(*schema),
-                                                  std::move(connections), std::move(tenant)));
+  std::shared_ptr<Policies> policies(
+      new Policies(std::move(*set), std::move(*schema), std::move(connections), std::move(tenant)));
   policies->epoch_ = epoch;
   if (policies->connections_.size() != count) {
     return fail(Errc::invalid, "two connections have the same name");

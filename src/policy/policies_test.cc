@@ -66,7 +66,9 @@ Session session_of(std::vector<Identity> chain) {
   return session;
 }
 
-Session alice() { return session_of({user("alice", {"support"})}); }
+Session alice() {
+  return session_of({user("alice", {"support"})});
+}
 Session alice_via_copilot() {
   Session session = session_of({user("alice", {"support"}), copilot()});
   session.authentication.scopes = {"db:read"};
@@ -85,7 +87,9 @@ Command on_table(std::string action, std::string table, std::string schema = "pu
   return command({{std::move(action), {"Table", resource_id({"shop", "shop", schema, table})}}});
 }
 
-Command connect() { return command({{"connect", {"Connection", "shop"}}}); }
+Command connect() {
+  return command({{"connect", {"Connection", "shop"}}});
+}
 
 bool allows(const Policies& policies, const Session& session, const Command& command) {
   return policies.decide(session, command, now).verdict == Verdict::allow;
@@ -319,35 +323,34 @@ TEST(Policies, SessionsThatMakeNoSenseAreDenied) {
   EXPECT_TRUE(denied([](Session& session) { session.source_ip = "nonsense"; }));
   EXPECT_TRUE(denied([](Session& session) { session.source_ip = ""; }));
   EXPECT_TRUE(denied([](Session& session) { session.chain.identities[1].id = ""; }));
-  EXPECT_TRUE(denied([](Session& session) {
-    session.chain.identities.push_back(session.chain.identities[1]);
-  }));
+  EXPECT_TRUE(denied(
+      [](Session& session) { session.chain.identities.push_back(session.chain.identities[1]); }));
   EXPECT_TRUE(denied([](Session& session) {
     session.chain.identities[1] = user("carol", {});  // a user does not act for a user
   }));
-  EXPECT_TRUE(denied([](Session& session) {
-    session.chain.identities.resize(chain_max + 1, copilot());
-  }));
+  EXPECT_TRUE(
+      denied([](Session& session) { session.chain.identities.resize(chain_max + 1, copilot()); }));
 }
 
 TEST(Policies, ANameWithASlashDoesNotReachAnotherTable) {
   const auto policies = make(R"(
       permit (principal, action, resource in Table::"shop/shop/public/customers");)");
   EXPECT_TRUE(allows(*policies, alice(), on_table("sql:select", "customers")));
-  EXPECT_FALSE(allows(*policies, alice(),
-                      command({{"sql:select",
-                                {"Table", resource_id({"shop", "shop", "public/customers", "x"})}}})));
+  EXPECT_FALSE(allows(
+      *policies, alice(),
+      command(
+          {{"sql:select", {"Table", resource_id({"shop", "shop", "public/customers", "x"})}}})));
   EXPECT_FALSE(allows(*policies, alice(), on_table("sql:select", "customers/x")));
 }
 
 TEST(Policies, ResourcesHaveTheAncestorsTheirIdImplies) {
   const Command column = command({{"sql:select", {"Column", "shop/shop/public/customers/email"}}});
   for (const char* const head :
-       {"resource in Table::\"shop/shop/public/customers\"", "resource in DbSchema::\"shop/shop/public\"",
-        "resource in Database::\"shop/shop\"", "resource in Connection::\"shop\"",
-        "resource in ResourceGroup::\"prod\"", "resource in Tenant::\"default\"",
-        "resource in Classification::\"pii.email\"", "resource in Classification::\"pii\"",
-        "resource is Column in Classification::\"pii\""}) {
+       {"resource in Table::\"shop/shop/public/customers\"",
+        "resource in DbSchema::\"shop/shop/public\"", "resource in Database::\"shop/shop\"",
+        "resource in Connection::\"shop\"", "resource in ResourceGroup::\"prod\"",
+        "resource in Tenant::\"default\"", "resource in Classification::\"pii.email\"",
+        "resource in Classification::\"pii\"", "resource is Column in Classification::\"pii\""}) {
     const auto policies = make(std::string("permit (principal, action, ") + head + ");");
     EXPECT_TRUE(allows(*policies, alice(), column)) << head;
   }
@@ -379,8 +382,7 @@ TEST(Policies, TheContextSaysWhatTheSessionIs) {
         "context.stmt.kind == \"select\" && context.stmt.hasWhere && !context.stmt.multi",
         "context.stmt.fingerprint == \"f\" && context.stmt.hash == \"h\"",
         "!context.stmt.readOnlyTx && !context.stmt.dynamicSql", "!(context has approval)",
-        "principal.tenant == Tenant::\"default\"",
-        "!(principal is User) || principal.active",
+        "principal.tenant == Tenant::\"default\"", "!(principal is User) || principal.active",
         "!(principal is Agent) || (principal.attested && !(principal has owner))",
         "Connection::\"shop\".protocol == \"postgres\" && Connection::\"shop\".env == \"demo\"",
         "Connection::\"shop\".getTag(\"team\") == \"retail\""}) {
@@ -421,8 +423,9 @@ TEST(Policies, MayWriteLooksAtHeadsOnly) {
   EXPECT_TRUE(may("permit (principal, action, resource);"));
   EXPECT_TRUE(may("permit (principal, action, resource) when { false };"));
   EXPECT_TRUE(may("permit (principal, action == Action::\"sql:call\", resource);"));
-  EXPECT_TRUE(may("permit (principal in Group::\"support\", action in [Action::\"sql:read\", "
-                  "Action::\"sql:ddl\"], resource);"));
+  EXPECT_TRUE(
+      may("permit (principal in Group::\"support\", action in [Action::\"sql:read\", "
+          "Action::\"sql:ddl\"], resource);"));
   EXPECT_TRUE(may("permit (principal, action, resource in ResourceGroup::\"prod\");"));
   EXPECT_TRUE(may("permit (principal, action, resource in DbSchema::\"shop/shop/public\");"));
   EXPECT_TRUE(may("permit (principal, action, resource in Classification::\"pii\");"));
@@ -431,9 +434,10 @@ TEST(Policies, MayWriteLooksAtHeadsOnly) {
 // ---- loading ----
 
 TEST(Policies, AHeadThatCanNeverMatchIsRefusedWithAHint) {
-  EXPECT_EQ(refusal_of("\n  @id(\"x\") permit (principal, action == Action::\"sql:selct\", resource);"),
-            "test.cedar:2:12: policy \"x\": the schema has no action \"sql:selct\" (hint: did you "
-            "mean sql:select?)");
+  EXPECT_EQ(
+      refusal_of("\n  @id(\"x\") permit (principal, action == Action::\"sql:selct\", resource);"),
+      "test.cedar:2:12: policy \"x\": the schema has no action \"sql:selct\" (hint: did you "
+      "mean sql:select?)");
   EXPECT_EQ(refusal_of("permit (principal, action, resource in Tabel::\"a\");"),
             "test.cedar:1:1: policy \"policy0\": the schema has no entity type Tabel (hint: did "
             "you mean Table?)");

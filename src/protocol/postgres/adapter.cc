@@ -18,13 +18,12 @@ struct Metrics {
                                         {{"protocol", "postgres"}});
   metrics::Counter& started = metrics::counter(
       "sallyport_sessions_total", "Sessions that were started.", {{"protocol", "postgres"}});
-  metrics::Counter& target_failed =
-      metrics::counter("sallyport_target_failures_total",
-                       "Sessions that ended because their target could not be reached.",
+  metrics::Counter& target_failed = metrics::counter(
+      "sallyport_target_failures_total",
+      "Sessions that ended because their target could not be reached.", {{"protocol", "postgres"}});
+  metrics::Counter& cancels =
+      metrics::counter("sallyport_cancels_total", "Cancel requests that found their session.",
                        {{"protocol", "postgres"}});
-  metrics::Counter& cancels = metrics::counter("sallyport_cancels_total",
-                                               "Cancel requests that found their session.",
-                                               {{"protocol", "postgres"}});
 };
 
 Metrics& counters() {
@@ -80,8 +79,7 @@ Result<std::unique_ptr<Adapter>> Adapter::make(std::shared_ptr<const Options> op
                                                Shared shared) {
   auto parser = sql::Parser::make();
   if (!parser) return fail(parser, "making the SQL sandbox");
-  return std::unique_ptr<Adapter>(
-      new Adapter(std::move(options), shared, std::move(*parser)));
+  return std::unique_ptr<Adapter>(new Adapter(std::move(options), shared, std::move(*parser)));
 }
 
 Adapter::Adapter(std::shared_ptr<const Options> options, Shared shared,
@@ -160,11 +158,12 @@ Task<void> Adapter::serve_session(LoggedIn client, std::shared_ptr<const Options
                                  .source_ip = peer.ip,
                                  .source_port = peer.port,
                                  .tls = client.tls});
-    co_await tell(client, {.severity = "FATAL",
-                           .sqlstate = "3D000",
-                           .message = "there is no connection \"" + client.settings.database + "\"",
-                           .detail = "",
-                           .hint = "the database name is the connection's: `sallyport env` shows it"});
+    co_await tell(client,
+                  {.severity = "FATAL",
+                   .sqlstate = "3D000",
+                   .message = "there is no connection \"" + client.settings.database + "\"",
+                   .detail = "",
+                   .hint = "the database name is the connection's: `sallyport env` shows it"});
     co_return;
   }
 
@@ -192,8 +191,8 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
   Command connect;
   connect.kind = "connect";
   connect.text = "connect to " + session.connection + "/" + session.database;
-  connect.actions = {
-      {.name = "connect", .resource = {.type = "Connection", .id = resource_id({session.connection})}}};
+  connect.actions = {{.name = "connect",
+                      .resource = {.type = "Connection", .id = resource_id({session.connection})}}};
   auto permit = co_await shared_.guard.open(session, std::move(connect));
   if (!permit) {
     log::info("session refused", {{"session", session.id},
@@ -214,8 +213,8 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                       .settings = client.settings.settings};
   const std::vector<std::string> search_path = search_path_of(target);
   login.settings.emplace_back("search_path", to_setting(search_path));
-  auto upstream = co_await Upstream::open(*permit, std::move(kept), std::move(login), deadline,
-                                          shared_.random);
+  auto upstream =
+      co_await Upstream::open(*permit, std::move(kept), std::move(login), deadline, shared_.random);
   if (!upstream) {
     counters().target_failed.add();
     log::error("target not reached", {{"session", session.id},
@@ -285,20 +284,19 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                  {"source", session.source_ip},
                                  {"method", session.authentication.method},
                                  {"read_only", read_only}});
-    Conversation conversation(
-        {.session = session,
-         .permit = *permit,
-         .guard = shared_.guard,
-         .parser = *parser_,
-         .shapes = shapes_,
-         .options = options,
-         .client = *client.stream,
-         .client_reader = *client.reader,
-         .upstream = **upstream,
-         .read_only = read_only,
-         .place = {.connection = session.connection,
-                   .database = session.database,
-                   .search_path = search_path}});
+    Conversation conversation({.session = session,
+                               .permit = *permit,
+                               .guard = shared_.guard,
+                               .parser = *parser_,
+                               .shapes = shapes_,
+                               .options = options,
+                               .client = *client.stream,
+                               .client_reader = *client.reader,
+                               .upstream = **upstream,
+                               .read_only = read_only,
+                               .place = {.connection = session.connection,
+                                         .database = session.database,
+                                         .search_path = search_path}});
     live->conversation = &conversation;
     end = co_await conversation.run();
     live->conversation = nullptr;

@@ -1,5 +1,6 @@
 #pragma once
-// PostgreSQL, protocol 3.0 and 3.2: how Sallyport stands between a client and a server that speak it.
+// PostgreSQL, protocol 3.0 and 3.2: how Sallyport stands between a client and a server that speak
+// it.
 //
 // A session goes through these files, in this order:
 //   login.cc         TLS, the startup message, who the client is

@@ -15,8 +15,7 @@ CancelDesk::Place CancelDesk::enter(net::Poster poster, std::function<void()> ca
     random_.fill(id);
     request.process_id = read_u32(id) & 0x7fffffff;  // clients print it as a signed number
   } while (request.process_id == 0 || entries_.contains(request.process_id));
-  entries_.emplace(request.process_id,
-                   Entry{request.key, std::move(poster), std::move(cancel)});
+  entries_.emplace(request.process_id, Entry{request.key, std::move(poster), std::move(cancel)});
   return Place(*this, std::move(request));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// CancelDesk: gives every session a cancel key of the gateway's own and finds the session again when
-// a CancelRequest arrives, on whatever worker that is. The server's key never leaves the gateway.
+// CancelDesk: gives every session a cancel key of the gateway's own and finds the session again
+// when a CancelRequest arrives, on whatever worker that is. The server's key never leaves the
+// gateway.
 
 #include <cstdint>
 #include <functional>

@@ -111,8 +111,11 @@ Task<Result<void>> Conversation::client_side() {
 
 Task<Result<bool>> Conversation::on_client(const Message& message) {
   switch (message.type) {
-    case frontend::terminate: co_return false;
-    case frontend::sync: on_sync(); co_return true;
+    case frontend::terminate:
+      co_return false;
+    case frontend::sync:
+      on_sync();
+      co_return true;
     case frontend::copy_data:
     case frontend::copy_done:
     case frontend::copy_fail: {
@@ -120,7 +123,8 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
       if (!copied) co_return fail(copied);
       co_return true;
     }
-    default: break;
+    default:
+      break;
   }
   if (skipping_) co_return true;  // as the server would, up to Sync
   if (copy_in_ != nullptr) {
@@ -137,17 +141,32 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
 
   Result<void> done = ok();
   switch (message.type) {
-    case frontend::query: done = co_await on_query(message.body); break;
-    case frontend::parse: done = co_await on_parse(message); break;
-    case frontend::bind: done = co_await on_bind(message); break;
-    case frontend::describe: done = co_await on_describe(message.body); break;
-    case frontend::execute: done = co_await on_execute(message.body); break;
-    case frontend::close: done = co_await on_close(message.body); break;
+    case frontend::query:
+      done = co_await on_query(message.body);
+      break;
+    case frontend::parse:
+      done = co_await on_parse(message);
+      break;
+    case frontend::bind:
+      done = co_await on_bind(message);
+      break;
+    case frontend::describe:
+      done = co_await on_describe(message.body);
+      break;
+    case frontend::execute:
+      done = co_await on_execute(message.body);
+      break;
+    case frontend::close:
+      done = co_await on_close(message.body);
+      break;
     case frontend::flush:
       if (batch_forwarded_) upstream_.flush_request(permit_);
       break;
-    case frontend::function_call: on_function_call(); break;
-    default: co_return fail(Errc::malformed, "unexpected message from the client");
+    case frontend::function_call:
+      on_function_call();
+      break;
+    default:
+      co_return fail(Errc::malformed, "unexpected message from the client");
   }
   if (!done) co_return fail(done);
   co_return true;
@@ -259,9 +278,9 @@ std::optional<Refusal> Conversation::check_session_state(const sql::Statement& s
   if (path_.unknown) {
     for (const sql::RelationUse& relation : statement.relations) {
       if (relation.name.schema.empty()) {
-        return not_analysed("search_path is not known here, so \"" + relation.name.name +
-                                "\" could be any table",
-                            "write schema.table, or end the transaction");
+        return not_analysed(
+            "search_path is not known here, so \"" + relation.name.name + "\" could be any table",
+            "write schema.table, or end the transaction");
       }
     }
   }
@@ -296,8 +315,8 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
   if (statement.prepared == sql::NamedEffect::execute) {
     const auto prepared = names_.prepared(statement.prepared_name);
     if (prepared == nullptr) {
-      asked.refusal = not_analysed("prepared statement \"" + statement.prepared_name +
-                                   "\" does not exist");
+      asked.refusal =
+          not_analysed("prepared statement \"" + statement.prepared_name + "\" does not exist");
       asked.sqlstate = "26000";
       return;
     }
@@ -393,12 +412,14 @@ void Conversation::refuse_extended(const Refusal& refusal, std::string_view sqls
 
 void Conversation::refuse_too_large(char type) {
   Command command;
-  command.kind = type == frontend::query ? "query" : type == frontend::parse ? "prepare" : "execute";
-  const Refusal refusal = guard_.refuse(
-      session_, command,
-      not_analysed("the statement or its parameters are longer than " +
-                       std::to_string(options_.message_bytes_max) + " bytes",
-                   "the operator can raise limits.message_bytes_max"));
+  command.kind = type == frontend::query   ? "query"
+                 : type == frontend::parse ? "prepare"
+                                           : "execute";
+  const Refusal refusal =
+      guard_.refuse(session_, command,
+                    not_analysed("the statement or its parameters are longer than " +
+                                     std::to_string(options_.message_bytes_max) + " bytes",
+                                 "the operator can raise limits.message_bytes_max"));
   if (type == frontend::query) {
     refuse_query(refusal, "54000", 0);
   } else {
@@ -454,8 +475,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   if (!name.empty()) co_await confirmed(name);
   if (ended_ || skipping_) co_return ok();
   if (!asked.refusal && asked.analysis->statements.size() > 1) {
-    asked.refusal =
-        not_analysed("cannot insert multiple commands into a prepared statement");
+    asked.refusal = not_analysed("cannot insert multiple commands into a prepared statement");
     asked.sqlstate = "42601";
   }
   if (asked.refusal) {
@@ -516,10 +536,9 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
     command.text = statement;
     refuse_extended(
         guard_.refuse(session_, command,
-                      not_analysed(statement.empty()
-                                       ? "unnamed prepared statement does not exist"
-                                       : "prepared statement \"" + statement +
-                                             "\" does not exist")),
+                      not_analysed(statement.empty() ? "unnamed prepared statement does not exist"
+                                                     : "prepared statement \"" + statement +
+                                                           "\" does not exist")),
         "26000", 0);
     co_return ok();
   }
@@ -724,7 +743,8 @@ Result<void> Conversation::on_copy(const Message& message) {
       upstream_.copy_fail(*std::exchange(copy_in_, nullptr), reason);
       break;
     }
-    default: return fail(Errc::malformed, "not a copy message");
+    default:
+      return fail(Errc::malformed, "not a copy message");
   }
   return ok();
 }

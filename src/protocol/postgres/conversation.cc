@@ -11,14 +11,18 @@ constexpr std::chrono::seconds last_words_max{2};
 }  // namespace
 
 ErrorText error_of(const Refusal& refusal, std::string_view sqlstate, const Session& session) {
-  ErrorText text{.sqlstate = sqlstate, .message = refusal.reason, .detail = "", .hint = refusal.hint};
+  ErrorText text{
+      .sqlstate = sqlstate, .message = refusal.reason, .detail = "", .hint = refusal.hint};
   switch (refusal.kind) {
     case Refusal::Kind::policy:
       text.detail = refusal.policy.empty() ? "no policy permits it" : "policy: " + refusal.policy;
       text.detail += ", session: " + session.id;
       break;
-    case Refusal::Kind::not_analysed: break;
-    case Refusal::Kind::not_recorded: text.sqlstate = "58000"; break;
+    case Refusal::Kind::not_analysed:
+      break;
+    case Refusal::Kind::not_recorded:
+      text.sqlstate = "58000";
+      break;
     case Refusal::Kind::session:
       text.severity = "FATAL";
       text.sqlstate = "28000";

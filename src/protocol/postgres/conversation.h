@@ -1,8 +1,9 @@
 #pragma once
 // Conversation: one client's session with one server, after both have logged in. Two coroutines of
 // one worker share it, so nothing here needs a lock:
-//   client_side.cc  client's messages -> analysis -> Guard -> server. Never writes an answer itself.
-//   server_side.cc  server's messages -> the reply they belong to -> released to the client.
+//   client_side.cc  client's messages -> analysis -> Guard -> server. Never writes an answer
+//   itself. server_side.cc  server's messages -> the reply they belong to -> released to the
+//   client.
 // Between them is `replies_`: what the client is owed, in order. A refusal is a reply too, so it
 // comes out in its place, however deep the client pipelines.
 
@@ -31,31 +32,31 @@ using net::Task;
 /// What a client is owed, and how the server's messages are to be read until it has it.
 struct Reply {
   enum class Expect : std::uint8_t {
-    query,               // rows and tags, then ReadyForQuery
-    refused_query,       // an error in place of which `local` goes out, then ReadyForQuery
+    query,          // rows and tags, then ReadyForQuery
+    refused_query,  // an error in place of which `local` goes out, then ReadyForQuery
     parse,
-    refused_parse,       // an error in place of which `local` goes out
+    refused_parse,  // an error in place of which `local` goes out
     bind,
     describe_statement,
     describe_portal,
     execute,
     close,
-    sync,                // ReadyForQuery
-    local,               // nothing: `local` goes out as it is
+    sync,   // ReadyForQuery
+    local,  // nothing: `local` goes out as it is
   };
   Expect expect = Expect::local;
-  std::optional<Permit> permit;              // query, parse
+  std::optional<Permit> permit;                   // query, parse
   std::shared_ptr<const sql::Analysis> analysis;  // query: what to apply when it has succeeded
-  std::string name;                          // parse, bind, close: what is named
-  std::shared_ptr<Prepared> prepared;        // parse, close
-  std::shared_ptr<Prepared> before;          // parse: what the name meant
-  std::shared_ptr<Portal> portal;            // bind, describe_portal, execute, close
+  std::string name;                               // parse, bind, close: what is named
+  std::shared_ptr<Prepared> prepared;             // parse, close
+  std::shared_ptr<Prepared> before;               // parse: what the name meant
+  std::shared_ptr<Portal> portal;                 // bind, describe_portal, execute, close
   ByteVector local;
-  bool local_ready = false;                  // a ReadyForQuery of ours follows `local`
-  bool released = false;                     // the record is safe: the answer may go out
-  bool answered = false;                     // refused_query: the error has been replaced
-  Outcome outcome;                           // query
-  std::optional<std::uint16_t> columns;      // of the rows that are coming, once described
+  bool local_ready = false;              // a ReadyForQuery of ours follows `local`
+  bool released = false;                 // the record is safe: the answer may go out
+  bool answered = false;                 // refused_query: the error has been replaced
+  Outcome outcome;                       // query
+  std::optional<std::uint16_t> columns;  // of the rows that are coming, once described
 };
 
 /// The session's knowledge of search_path, which decides what unqualified names mean.
@@ -63,8 +64,8 @@ struct SearchPath {
   std::vector<std::string> current;
   std::vector<std::string> initial;
   std::optional<std::vector<std::string>> before_transaction;  // set when changed inside one
-  bool local = false;     // changed by SET LOCAL: undone at the end in any case
-  bool unknown = false;   // until the end of the transaction nobody can say
+  bool local = false;    // changed by SET LOCAL: undone at the end in any case
+  bool unknown = false;  // until the end of the transaction nobody can say
 };
 
 class Conversation {
@@ -173,19 +174,19 @@ class Conversation {
 
   Names names_;
   std::list<Reply> replies_;
-  std::size_t owed_ready_ = 0;      // replies that end in the server's ReadyForQuery
-  char transaction_ = 'I';          // as the last ReadyForQuery said
-  std::uint64_t batch_ = 1;         // of the client's extended messages, up to its next Sync
-  bool batch_forwarded_ = false;    // something of this batch went to the server
-  bool skipping_ = false;           // an error in this batch: everything up to Sync is discarded
-  const Permit* copy_in_ = nullptr; // the command whose copy data the client is sending
-  bool copy_piece_open_ = false;    // the beginning of a CopyData went to the server, not its end
+  std::size_t owed_ready_ = 0;       // replies that end in the server's ReadyForQuery
+  char transaction_ = 'I';           // as the last ReadyForQuery said
+  std::uint64_t batch_ = 1;          // of the client's extended messages, up to its next Sync
+  bool batch_forwarded_ = false;     // something of this batch went to the server
+  bool skipping_ = false;            // an error in this batch: everything up to Sync is discarded
+  const Permit* copy_in_ = nullptr;  // the command whose copy data the client is sending
+  bool copy_piece_open_ = false;     // the beginning of a CopyData went to the server, not its end
   std::string last_tag_;
 
-  ByteVector client_out_;           // released: may be sent at any time
-  bool piece_open_ = false;         // it ends inside a message
+  ByteVector client_out_;    // released: may be sent at any time
+  bool piece_open_ = false;  // it ends inside a message
   net::AsyncMutex client_writing_;
-  net::Signal progress_;            // a reply was finished, or the session ended
+  net::Signal progress_;  // a reply was finished, or the session ended
   bool ended_ = false;
   ledger::SessionEnd end_;
 };

@@ -42,8 +42,7 @@ class Reread final : public net::Stream {
 
 }  // namespace
 
-Task<std::optional<LoggedIn>> Login::run(std::unique_ptr<net::Stream> stream,
-                                         SteadyTime deadline) {
+Task<std::optional<LoggedIn>> Login::run(std::unique_ptr<net::Stream> stream, SteadyTime deadline) {
   LoggedIn client;
   client.stream = std::move(stream);
   client.stream->set_read_deadline(deadline);
@@ -55,10 +54,9 @@ Task<std::optional<LoggedIn>> Login::run(std::unique_ptr<net::Stream> stream,
               {{"source", client.stream ? client.stream->peer().ip : ""},
                {"detail", startup.error().detail}});
     if (client.stream != nullptr && startup.error().code != Errc::closed) {
-      co_await turn_away(client, {.sqlstate = "08P01",
-                                  .message = startup.error().detail,
-                                  .hint = "",
-                                  .reason = ""});
+      co_await turn_away(
+          client,
+          {.sqlstate = "08P01", .message = startup.error().detail, .hint = "", .reason = ""});
     }
     co_return std::nullopt;
   }
@@ -66,10 +64,8 @@ Task<std::optional<LoggedIn>> Login::run(std::unique_ptr<net::Stream> stream,
 
   auto checked = check_startup(**startup);
   if (!checked) {
-    co_await turn_away(client, {.sqlstate = "22023",
-                                .message = checked.error().detail,
-                                .hint = "",
-                                .reason = ""});
+    co_await turn_away(
+        client, {.sqlstate = "22023", .message = checked.error().detail, .hint = "", .reason = ""});
     co_return std::nullopt;
   }
   client.settings = std::move(*checked);
@@ -105,8 +101,7 @@ Task<Result<std::optional<StartupMessage>>> Login::open(LoggedIn& client, Steady
       if (!chunk) co_return fail(chunk);
       if (packets == 0 && received.empty() && chunk->bytes()[0] == tls_handshake) {
         // Direct TLS: only with the protocol named in the handshake (PostgreSQL 17).
-        client.stream =
-            std::make_unique<Reread>(std::move(*chunk), std::move(client.stream));
+        client.stream = std::make_unique<Reread>(std::move(*chunk), std::move(client.stream));
         auto secured = co_await secure(client, deadline);
         if (!secured) co_return fail(secured);
         if (dynamic_cast<net::TlsStream&>(*client.stream).alpn() != "postgresql") {
@@ -228,10 +223,8 @@ Task<std::expected<ByteVector, Login::Denied>> Login::password_message(LoggedIn&
                .reason = message.error().detail});
   }
   if (message->type != frontend::password || message->body.size() > password_bytes_max) {
-    co_return std::unexpected(Denied{.sqlstate = "08P01",
-                                     .message = "expected a password message",
-                                     .hint = "",
-                                     .reason = ""});
+    co_return std::unexpected(Denied{
+        .sqlstate = "08P01", .message = "expected a password message", .hint = "", .reason = ""});
   }
   co_return ByteVector(message->body.begin(), message->body.end());
 }
@@ -270,11 +263,11 @@ Task<std::expected<identity::Credential, Login::Denied>> Login::by_token(LoggedI
 Task<std::expected<Login::Scrammed, Login::Denied>> Login::by_ticket(LoggedIn& client) {
   // One text for every way to fail: which part was wrong is nobody's business but the operator's.
   const auto refused = [](std::string reason) {
-    return std::unexpected(
-        Denied{.sqlstate = "28P01",
-               .message = "the ticket is not valid for this user and connection",
-               .hint = "get one with `sallyport connect NAME`; to use a token, add #jwt to the user",
-               .reason = std::move(reason)});
+    return std::unexpected(Denied{
+        .sqlstate = "28P01",
+        .message = "the ticket is not valid for this user and connection",
+        .hint = "get one with `sallyport connect NAME`; to use a token, add #jwt to the user",
+        .reason = std::move(reason)});
   };
   auto verifier = tickets_.verifier(claimed_user_, client.connection);
   if (!verifier) co_return refused(verifier.error().detail);

@@ -1,6 +1,6 @@
 #pragma once
-// Login: everything before a session exists. TLS, one startup message, and who the client is. Bounded
-// in time and bytes, because nothing here is authenticated.
+// Login: everything before a session exists. TLS, one startup message, and who the client is.
+// Bounded in time and bytes, because nothing here is authenticated.
 
 #include <memory>
 #include <optional>
@@ -27,10 +27,10 @@ struct LoggedIn {
   StartupSettings settings;
   identity::Credential credential;
   std::string connection;
-  std::string database;            // empty: the connection's default
+  std::string database;  // empty: the connection's default
   bool tls = false;
   std::size_t cancel_key_bytes = 4;
-  ByteVector greeting;             // the last message of authentication, for AuthenticationOk to follow
+  ByteVector greeting;  // the last message of authentication, for AuthenticationOk to follow
 };
 
 class Login {

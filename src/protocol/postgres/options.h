@@ -29,7 +29,7 @@ struct Target {
 };
 
 struct Options {
-  std::shared_ptr<const net::TlsServerContext> tls;  // null: clients cannot use TLS
+  std::shared_ptr<const net::TlsServerContext> tls;              // null: clients cannot use TLS
   std::map<std::string, std::shared_ptr<const Target>> targets;  // by connection
 
   std::size_t message_bytes_max = std::size_t{16} << 20;  // of a client's Query, Parse or Bind

@@ -1,4 +1,5 @@
-// Both decoders and every body: no crash, no read outside, and torn reads never change what is seen.
+// Both decoders and every body: no crash, no read outside, and torn reads never change what is
+// seen.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,25 +14,49 @@ void read_body(bool from_client, const Message& message) {
   const Bytes body = message.body;
   if (from_client) {
     switch (message.type) {
-      case frontend::query: (void)query_text(body); break;
-      case frontend::parse: (void)parse_body(body); break;
-      case frontend::bind: (void)bind_body(body); break;
-      case frontend::execute: (void)execute_body(body); break;
+      case frontend::query:
+        (void)query_text(body);
+        break;
+      case frontend::parse:
+        (void)parse_body(body);
+        break;
+      case frontend::bind:
+        (void)bind_body(body);
+        break;
+      case frontend::execute:
+        (void)execute_body(body);
+        break;
       case frontend::close:
-      case frontend::describe: (void)name_body(body); break;
-      default: break;
+      case frontend::describe:
+        (void)name_body(body);
+        break;
+      default:
+        break;
     }
     return;
   }
   switch (message.type) {
     case backend::error:
-    case backend::notice: (void)error_fields(body); break;
-    case backend::data_row: (void)data_row_fields(body); break;
-    case backend::row_description: (void)row_description_fields(body); break;
-    case backend::parameter_status: (void)parameter_status_body(body); break;
-    case backend::key_data: (void)key_data_body(body); break;
-    case backend::command_complete: (void)rows_of_tag(as_text(body)); break;
-    default: break;
+    case backend::notice:
+      (void)error_fields(body);
+      break;
+    case backend::data_row:
+      (void)data_row_fields(body);
+      break;
+    case backend::row_description:
+      (void)row_description_fields(body);
+      break;
+    case backend::parameter_status:
+      (void)parameter_status_body(body);
+      break;
+    case backend::key_data:
+      (void)key_data_body(body);
+      break;
+    case backend::command_complete:
+      (void)rows_of_tag(as_text(body));
+      break;
+    default:
+      break;
   }
 }
 
@@ -72,7 +97,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t step = data[1] + std::size_t{1};
   const Bytes input(reinterpret_cast<const std::byte*>(data) + 2, size - 2);
   const MessageLimits& limits = from_client ? client : server;
-  if (decode(from_client, limits, input, step) != decode(from_client, limits, input, input.size())) {
+  if (decode(from_client, limits, input, step) !=
+      decode(from_client, limits, input, input.size())) {
     std::abort();
   }
   return 0;

@@ -48,9 +48,9 @@ MessageLimits MessageLimits::server() {
   for (const char type :
        {backend::authentication, backend::key_data, backend::bind_complete, backend::close_complete,
         backend::command_complete, backend::copy_done, backend::copy_in, backend::copy_out,
-        backend::empty_query, backend::negotiate_version, backend::no_data,
-        backend::notification, backend::parameter_status, backend::parse_complete,
-        backend::portal_suspended, backend::ready}) {
+        backend::empty_query, backend::negotiate_version, backend::no_data, backend::notification,
+        backend::parameter_status, backend::parse_complete, backend::portal_suspended,
+        backend::ready}) {
     set(type, small_message_max);
   }
   for (const char type : {backend::error, backend::notice, backend::row_description,

@@ -56,12 +56,12 @@ class Decoder {
   Result<std::optional<Message>> next_piece();
 
   const MessageLimits& limits_;
-  Bytes data_;                        // fed and not consumed
-  ByteVector carry_;                  // the beginning of a message that did not arrive whole
-  bool carry_delivered_ = false;      // the message in carry_ was handed out
+  Bytes data_;                    // fed and not consumed
+  ByteVector carry_;              // the beginning of a message that did not arrive whole
+  bool carry_delivered_ = false;  // the message in carry_ was handed out
   char streaming_type_ = 0;
-  std::size_t streaming_left_ = 0;    // body bytes of a streamed message still to come
-  std::size_t discarding_left_ = 0;   // bytes of a discarded one
+  std::size_t streaming_left_ = 0;   // body bytes of a streamed message still to come
+  std::size_t discarding_left_ = 0;  // bytes of a discarded one
 };
 
 class MessageReader {

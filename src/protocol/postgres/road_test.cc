@@ -72,8 +72,8 @@ std::vector<Entry> read_ledger(const std::filesystem::path& directory) {
     while (true) {
       auto frame = scanner->next();
       if (!frame || !*frame) break;
-      entries.push_back({(*frame)->sequence, (*frame)->kind,
-                         ledger::payload_of(**frame).value_or("")});
+      entries.push_back(
+          {(*frame)->sequence, (*frame)->kind, ledger::payload_of(**frame).value_or("")});
     }
   }
   return entries;
@@ -85,8 +85,8 @@ struct Seen {
     std::string what;
     std::uint64_t durable = 0;
   };
-  std::vector<Event> sent;      // texts that reached the server
-  std::vector<Event> shown;     // rows that reached the client
+  std::vector<Event> sent;          // texts that reached the server
+  std::vector<Event> shown;         // rows that reached the client
   std::vector<std::string> client;  // types of all messages, errors with their SQLSTATE
 };
 
@@ -148,13 +148,18 @@ class Server {
           MessageBuilder(out, backend::bind_complete);
           break;
         }
-        case frontend::describe: MessageBuilder(out, backend::no_data); break;
-        case frontend::execute: run_sql(out, bound, false); break;
+        case frontend::describe:
+          MessageBuilder(out, backend::no_data);
+          break;
+        case frontend::execute:
+          run_sql(out, bound, false);
+          break;
         case frontend::sync:
           skipping = false;
           append_ready(out, status_);
           break;
-        default: co_return;
+        default:
+          co_return;
       }
       if (!out.empty() && !co_await stream_.write(out)) co_return;
     }
@@ -175,11 +180,20 @@ class Server {
     if (sql == "rollback") status_ = 'I';
     if (describe) {
       MessageBuilder(out, backend::row_description)
-          .u16(1).text("c").u32(0).u16(0).u32(25).u16(0xffff).u32(0xffffffff).u16(0);
+          .u16(1)
+          .text("c")
+          .u32(0)
+          .u16(0)
+          .u32(25)
+          .u16(0xffff)
+          .u32(0xffffffff)
+          .u16(0);
     }
     const std::string cell = "row of " + sql;
     MessageBuilder(out, backend::data_row)
-        .u16(1).u32(static_cast<std::uint32_t>(cell.size())).bytes(as_bytes(cell));
+        .u16(1)
+        .u32(static_cast<std::uint32_t>(cell.size()))
+        .bytes(as_bytes(cell));
     MessageBuilder(out, backend::command_complete).text("SELECT 1");
   }
   Task<bool> read(std::size_t size) {
@@ -215,8 +229,8 @@ Task<void> run_client(net::Stream& stream, std::vector<std::pair<ByteVector, int
         ++ready;
       }
       if (message->type == backend::data_row) {
-        seen.shown.push_back({std::string(as_text(message->body.subspan(6))),
-                              ledger.durable_sequence()});
+        seen.shown.push_back(
+            {std::string(as_text(message->body.subspan(6))), ledger.durable_sequence()});
       }
       seen.client.push_back(what);
     }
@@ -290,10 +304,10 @@ class Road : public testing::Test {
     if (permit) {
       net::MemoryStream& client_end = *client.a;
       net::MemoryStream& server_end = *server.a;
-      auto parts = net::both(
-          serve(session, *permit, guard, client_end, std::move(server.a), run),
-          net::both(run_and_close(*client.b, std::move(script), ledger, run.seen),
-                    run_server(*server.b, ledger, run.seen)));
+      auto parts =
+          net::both(serve(session, *permit, guard, client_end, std::move(server.a), run),
+                    net::both(run_and_close(*client.b, std::move(script), ledger, run.seen),
+                              run_server(*server.b, ledger, run.seen)));
       co_await std::move(parts);
       run.client_operations = client_end.operations();
       (void)server_end;
@@ -315,15 +329,16 @@ class Road : public testing::Test {
   }
 
   Task<void> serve(const Session& session, const Permit& permit, Guard& guard,
-                   net::MemoryStream& client, std::unique_ptr<net::MemoryStream> server, Drive& run) {
+                   net::MemoryStream& client, std::unique_ptr<net::MemoryStream> server,
+                   Drive& run) {
     net::MemoryStream& server_end = *server;
     auto target = std::make_shared<Target>();
     target->connection = "shop";
     target->user = "gateway";
     target->databases = {"shop"};
-    auto upstream = co_await Upstream::log_in_over(permit, target, std::move(server), {},
-                                                   {.database = "shop", .label = "test"},
-                                                   system_random());
+    auto upstream =
+        co_await Upstream::log_in_over(permit, target, std::move(server), {},
+                                       {.database = "shop", .label = "test"}, system_random());
     if (upstream) {
       run.opened = true;
       const MessageLimits limits = MessageLimits::client(1 << 20);
@@ -453,13 +468,13 @@ void check(const Drive& run, bool ledger_failed) {
 TEST_F(Road, AnswersInOrderAndAbortsTheTransactionOfARefusal) {
   const Drive run = drive(whole_session());
   EXPECT_EQ(joined(run.seen.client),
-            "T D C ZI "                // select 1
-            "T D C ZI "                // delete 2
-            "E42501 ZI "               // secrets
-            "T D C ZT E42501 ZE "      // begin, refused inside: the server aborted too
-            "T D C ZI "                // rollback
-            "1 2 n D C 1 2 n D C ZI "  // extended, both
-            "1 2 n D C E42501 ZI "     // the second is refused, the third skipped
+            "T D C ZI "                       // select 1
+            "T D C ZI "                       // delete 2
+            "E42501 ZI "                      // secrets
+            "T D C ZT E42501 ZE "             // begin, refused inside: the server aborted too
+            "T D C ZI "                       // rollback
+            "1 2 n D C 1 2 n D C ZI "         // extended, both
+            "1 2 n D C E42501 ZI "            // the second is refused, the third skipped
             "T D C ZI E42501 ZI T D C ZI ");  // a pipeline of simple queries
   check(run, false);
   EXPECT_EQ(run.end.reason, "client");

@@ -1,6 +1,6 @@
 // The server's side of a conversation: every message belongs to the reply at the head of the queue,
-// or is one of the three that a server may send at any time. Anything else ends the session: a reply
-// that is attributed to the wrong command would pass the wrong command's decision.
+// or is one of the three that a server may send at any time. Anything else ends the session: a
+// reply that is attributed to the wrong command would pass the wrong command's decision.
 
 #include <algorithm>
 
@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t client_flush_bytes = 64 * 1024;
 
 Result<void> unexpected(const Message& message, std::string_view where) {
-  return fail(Errc::malformed, std::string("the target sent '") + message.type + "' " +
-                                   std::string(where));
+  return fail(Errc::malformed,
+              std::string("the target sent '") + message.type + "' " + std::string(where));
 }
 
 Result<std::string_view> tag_of(const Message& message) {
@@ -90,8 +90,10 @@ Task<Result<void>> Conversation::on_server(const Message& message) {
   switch (message.type) {
     case backend::parameter_status:
     case backend::notice:
-    case backend::notification: co_return on_unasked(message);
-    default: break;
+    case backend::notification:
+      co_return on_unasked(message);
+    default:
+      break;
   }
   if (head == nullptr) {
     if (message.type != backend::error) co_return unexpected(message, "with nothing asked");
@@ -215,9 +217,12 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
       break;
 
     case Expect::refused_query:
-    case Expect::refused_parse: return unexpected(message, "for a statement it had to refuse");
-    case Expect::sync: return unexpected(message, "instead of ReadyForQuery");
-    case Expect::local: return unexpected(message, "with nothing asked");
+    case Expect::refused_parse:
+      return unexpected(message, "for a statement it had to refuse");
+    case Expect::sync:
+      return unexpected(message, "instead of ReadyForQuery");
+    case Expect::local:
+      return unexpected(message, "with nothing asked");
   }
   to_client(message.raw);
   pop();
@@ -242,15 +247,19 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
       }
       outcome.bytes += message.raw.size();
       break;
-    case backend::copy_data: outcome.bytes += message.raw.size(); break;
+    case backend::copy_data:
+      outcome.bytes += message.raw.size();
+      break;
     case backend::copy_out:
-    case backend::copy_done: break;
+    case backend::copy_done:
+      break;
     case backend::copy_in: {
       const Permit* const permit = head.permit ? &*head.permit : &*head.portal->permit;
       begin_copy_in(*permit);
       break;
     }
-    default: return unexpected(message, "in a result");
+    default:
+      return unexpected(message, "in a result");
   }
   to_client(message.raw);
   return ok();
@@ -315,7 +324,9 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
       // A commit that failed, deferred constraints for example.
       to_client(message.raw);
       return ok();
-    case Expect::refused_parse: to_client(head.local); break;
+    case Expect::refused_parse:
+      to_client(head.local);
+      break;
     case Expect::execute:
       head.portal->outcome->failed = true;
       head.portal->outcome->error = sqlstate_of(message.body);
@@ -327,8 +338,11 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
     case Expect::bind:
     case Expect::describe_statement:
     case Expect::describe_portal:
-    case Expect::close: to_client(message.raw); break;
-    case Expect::local: return unexpected(message, "with nothing asked");
+    case Expect::close:
+      to_client(message.raw);
+      break;
+    case Expect::local:
+      return unexpected(message, "with nothing asked");
   }
   skip_to_sync();
   return ok();
@@ -376,12 +390,15 @@ void Conversation::drop(Reply& reply) {
     case Expect::refused_query:  // the server skips these as well
       --owed_ready_;
       break;
-    case Expect::local: to_client(reply.local); break;
+    case Expect::local:
+      to_client(reply.local);
+      break;
     case Expect::refused_parse:
     case Expect::describe_statement:
     case Expect::describe_portal:
     case Expect::close:
-    case Expect::sync: break;
+    case Expect::sync:
+      break;
   }
 }
 
@@ -395,8 +412,7 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
     case Expect::query: {
       const bool failed = head.outcome.failed;
       if (!failed) apply(*head.analysis, head.permit->command().text);
-      if (auto settled =
-              guard_.settle(*std::exchange(head.permit, std::nullopt), head.outcome);
+      if (auto settled = guard_.settle(*std::exchange(head.permit, std::nullopt), head.outcome);
           !settled) {
         return fail(Errc::io, settled.error().detail);
       }
@@ -405,8 +421,10 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
     case Expect::refused_query:
       if (!head.answered) return unexpected(message, "for a statement it had to refuse");
       break;
-    case Expect::sync: break;
-    default: return unexpected(message, "before it was asked for");
+    case Expect::sync:
+      break;
+    default:
+      return unexpected(message, "before it was asked for");
   }
   --owed_ready_;
   copy_in_ = nullptr;
@@ -459,14 +477,14 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
         }
         break;
       case sql::NamedEffect::execute:
-      case sql::NamedEffect::none: break;
+      case sql::NamedEffect::none:
+        break;
     }
     switch (statement.cursor) {
       case sql::CursorEffect::declare:
-        kept = kept && names_.define(statement.cursor_name,
-                                     Cursor{.sql = std::string(text),
-                                            .analysis = inner(statement),
-                                            .hold = statement.cursor_hold});
+        kept = kept && names_.define(statement.cursor_name, Cursor{.sql = std::string(text),
+                                                                   .analysis = inner(statement),
+                                                                   .hold = statement.cursor_hold});
         break;
       case sql::CursorEffect::close:
         if (statement.cursor_name.empty()) {
@@ -477,7 +495,8 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
         break;
       case sql::CursorEffect::fetch:
       case sql::CursorEffect::move:
-      case sql::CursorEffect::none: break;
+      case sql::CursorEffect::none:
+        break;
     }
     if (!kept) end("protocol", "54000", "too many prepared statements or cursors");
     if (statement.kind == "discard") {
@@ -491,15 +510,14 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
       if (setting.name != "search_path" && setting.name != "all") continue;
       if (!path_.before_transaction) path_.before_transaction = path_.current;
       path_.local = setting.local;
-      auto schemas = setting.reset ? std::optional(path_.initial)
+      auto schemas = setting.reset   ? std::optional(path_.initial)
                      : setting.value ? parse_search_path(*setting.value)
                                      : std::nullopt;
       if (setting.name == "all" && !setting.reset) continue;
       path_.unknown = !schemas.has_value();
       if (schemas) path_.current = place_.search_path = *std::move(schemas);
     }
-    if (statement.transaction == sql::TransactionEffect::rollback_to &&
-        path_.before_transaction) {
+    if (statement.transaction == sql::TransactionEffect::rollback_to && path_.before_transaction) {
       path_.unknown = true;
     }
   }

@@ -1,9 +1,9 @@
 #pragma once
 // Settings: which a client may ask for at startup, which reports of the server it gets to see.
 
+#include <optional>
 #include <string>
 #include <string_view>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,9 +17,9 @@ using Setting = std::pair<std::string, std::string>;
 /// What the client's startup message asks for, checked. Names are lower case.
 struct StartupSettings {
   std::string user;
-  std::string database;             // as the client wrote it, or empty
-  std::string application_name;     // a claim: recorded, decides nothing
-  std::vector<Setting> settings;    // harmless ones, for the target
+  std::string database;                               // as the client wrote it, or empty
+  std::string application_name;                       // a claim: recorded, decides nothing
+  std::vector<Setting> settings;                      // harmless ones, for the target
   std::vector<std::string> unknown_protocol_options;  // "_pq_.*"
 };
 

@@ -15,8 +15,9 @@ StartupMessage with(std::vector<Setting> parameters) {
 TEST(PostgresOptions, AreSplitAsTheServerDoes) {
   const auto settings = parse_options("-c datestyle=ISO  --time-zone=UTC -cextra_float_digits=3");
   ASSERT_TRUE(settings.has_value());
-  EXPECT_EQ(*settings, (std::vector<Setting>{
-                           {"datestyle", "ISO"}, {"time_zone", "UTC"}, {"extra_float_digits", "3"}}));
+  EXPECT_EQ(*settings,
+            (std::vector<Setting>{
+                {"datestyle", "ISO"}, {"time_zone", "UTC"}, {"extra_float_digits", "3"}}));
   EXPECT_EQ(parse_options(R"(-c a=x\ y\\z)").value(), (std::vector<Setting>{{"a", R"(x y\z)"}}));
 }
 

@@ -75,8 +75,7 @@ Task<Result<std::unique_ptr<net::Stream>>> connect_plain_or_tls(const Target& ta
       co_return fail(Errc::denied, "the target does not speak TLS");
     }
   }
-  auto secured =
-      co_await net::tls_connect(std::move(*stream), target.tls, target.host, deadline);
+  auto secured = co_await net::tls_connect(std::move(*stream), target.tls, target.host, deadline);
   if (!secured) co_return fail(secured, "TLS to the target");
   server_end_point = (*secured)->server_end_point();
   co_return std::move(*secured);
@@ -134,10 +133,11 @@ Task<Result<std::unique_ptr<Upstream>>> Upstream::open(const Permit& session,
                                  std::move(server_end_point), std::move(login), random);
 }
 
-Task<Result<std::unique_ptr<Upstream>>> Upstream::log_in_over(
-    const Permit& session, std::shared_ptr<const Target> target,
-    std::unique_ptr<net::Stream> stream, ByteVector server_end_point, UpstreamLogin login,
-    Random& random) {
+Task<Result<std::unique_ptr<Upstream>>> Upstream::log_in_over(const Permit& session,
+                                                              std::shared_ptr<const Target> target,
+                                                              std::unique_ptr<net::Stream> stream,
+                                                              ByteVector server_end_point,
+                                                              UpstreamLogin login, Random& random) {
   (void)session;  // its existence is the point: no login at a target without a decision
   std::unique_ptr<Upstream> upstream(
       new Upstream(std::move(target), std::move(stream), std::move(server_end_point)));
@@ -206,7 +206,8 @@ Task<Result<void>> Upstream::authenticate(Random& random) {
       case Auth::sasl_continue:
       case Auth::sasl_final:
       default:
-        co_return fail(Errc::denied, "the target wants a way to authenticate that is not supported");
+        co_return fail(Errc::denied,
+                       "the target wants a way to authenticate that is not supported");
     }
     if (proved) co_return fail(Errc::malformed, "the target asks twice");
     proved = true;
@@ -290,8 +291,8 @@ Task<Result<void>> Upstream::await_ready() {
         if (as_text(message->body) != "I") co_return fail(Errc::malformed, "ReadyForQuery");
         co_return ok();
       default:
-        co_return fail(Errc::malformed, std::string("unexpected message at login: ") +
-                                            message->type);
+        co_return fail(Errc::malformed,
+                       std::string("unexpected message at login: ") + message->type);
     }
   }
 }

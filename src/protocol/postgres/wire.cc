@@ -54,7 +54,8 @@ Result<Opening> decode_packet(std::uint32_t code, Bytes body) {
       const Bytes key = body.subspan(4);
       return CancelRequest{.process_id = read_u32(body), .key = ByteVector(key.begin(), key.end())};
     }
-    default: break;
+    default:
+      break;
   }
   if (code >> 16 != 3) {
     return fail(Errc::malformed, "not a PostgreSQL 3.x startup: code " + std::to_string(code));

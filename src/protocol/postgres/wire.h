@@ -67,10 +67,10 @@ constexpr char authentication = 'R', key_data = 'K', bind_complete = '2', close_
 /// spans point into the reader's buffer and are good until its next fill().
 struct Message {
   char type = 0;
-  Bytes raw;          // header and body as they came; of a later piece, only body bytes
-  Bytes body;         // without the header
-  bool first = true;  // carries the header
-  bool last = true;   // ends the message
+  Bytes raw;               // header and body as they came; of a later piece, only body bytes
+  Bytes body;              // without the header
+  bool first = true;       // carries the header
+  bool last = true;        // ends the message
   bool discarded = false;  // it is above its limit: its body is thrown away as it arrives
 };
 
@@ -87,7 +87,7 @@ class FieldReader {
   std::uint8_t u8();
   std::uint16_t u16();
   std::uint32_t u32();
-  std::string_view text();             // zero-terminated
+  std::string_view text();  // zero-terminated
   Bytes bytes(std::size_t size);
   Bytes rest();
 

@@ -70,8 +70,8 @@ TEST(PostgresDecoder, YieldsTheSameMessagesWhereverTheReadIsTorn) {
   for (std::size_t a = 0; a <= transcript.size(); ++a) {
     for (std::size_t b = a; b <= transcript.size(); ++b) {
       SCOPED_TRACE(std::to_string(a) + "," + std::to_string(b));
-      ASSERT_EQ(decode(client_limits(),
-                       {transcript.substr(0, a), transcript.substr(a, b - a), transcript.substr(b)}),
+      ASSERT_EQ(decode(client_limits(), {transcript.substr(0, a), transcript.substr(a, b - a),
+                                         transcript.substr(b)}),
                 expected);
     }
   }
@@ -156,7 +156,8 @@ TEST(PostgresParse, RefusesACountThatItsBodyCannotHold) {
 }
 
 TEST(PostgresBind, ReadsNullAndRefusesWhatDoesNotFit) {
-  const auto bound = bind_body(as_bytes("\0s\0\0\x01\0\x01\0\x02\xff\xff\xff\xff\0\0\0\x01z\0\0"sv));
+  const auto bound =
+      bind_body(as_bytes("\0s\0\0\x01\0\x01\0\x02\xff\xff\xff\xff\0\0\0\x01z\0\0"sv));
   ASSERT_TRUE(bound.has_value());
   EXPECT_EQ(bound->statement, "s");
   ASSERT_EQ(bound->parameters.size(), 2u);
@@ -204,10 +205,10 @@ TEST(PostgresOpening, RefusesWhatIsAmbiguousOrTooLong) {
   };
   EXPECT_TRUE(refused("\0\0\0\x07\0\0\0"sv));
   EXPECT_TRUE(refused("\x7f\xff\xff\xff\0\x03\0\0"sv));
-  EXPECT_TRUE(refused("\0\0\0\x09\x04\xd2\x16\x2fx"sv));                     // SSLRequest, a body
-  EXPECT_TRUE(refused("\0\0\0\x09\0\x02\0\0\0"sv));                          // protocol 2
-  EXPECT_TRUE(refused("\0\0\0\x17\0\x03\0\0user\0a\0user\0b\0\0"sv));        // twice
-  EXPECT_TRUE(refused("\0\0\0\x0f\0\x03\0\0user\0a\0"sv));                   // no terminator
+  EXPECT_TRUE(refused("\0\0\0\x09\x04\xd2\x16\x2fx"sv));               // SSLRequest, a body
+  EXPECT_TRUE(refused("\0\0\0\x09\0\x02\0\0\0"sv));                    // protocol 2
+  EXPECT_TRUE(refused("\0\0\0\x17\0\x03\0\0user\0a\0user\0b\0\0"sv));  // twice
+  EXPECT_TRUE(refused("\0\0\0\x0f\0\x03\0\0user\0a\0"sv));             // no terminator
   EXPECT_TRUE(refused("GET / HTTP/1.1\r\n"sv));
 }
 

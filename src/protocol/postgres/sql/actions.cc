@@ -15,22 +15,33 @@ namespace {
 
 using Words = std::unordered_set<std::string_view>;
 
-std::string hash_of(std::string_view text) { return to_hex(sha256(as_bytes(text))); }
+std::string hash_of(std::string_view text) {
+  return to_hex(sha256(as_bytes(text)));
+}
 
 std::string_view action_of(Use use) {
   switch (use) {
-    case Use::select: return "sql:select";
-    case Use::insert: return "sql:insert";
+    case Use::select:
+      return "sql:select";
+    case Use::insert:
+      return "sql:insert";
     case Use::update:
-    case Use::lock: return "sql:update";
-    case Use::delete_: return "sql:delete";
-    case Use::truncate: return "sql:truncate";
-    case Use::create: return "sql:create";
-    case Use::drop: return "sql:drop";
-    case Use::grant: return "sql:grant";
+    case Use::lock:
+      return "sql:update";
+    case Use::delete_:
+      return "sql:delete";
+    case Use::truncate:
+      return "sql:truncate";
+    case Use::create:
+      return "sql:create";
+    case Use::drop:
+      return "sql:drop";
+    case Use::grant:
+      return "sql:grant";
     case Use::alter:
     case Use::maintain:
-    case Use::trigger: return "sql:alter";
+    case Use::trigger:
+      return "sql:alter";
   }
   return "sql:alter";
 }
@@ -168,19 +179,38 @@ bool changes_meaning(const Statement& statement) {
 }  // namespace
 
 bool is_harmless_setting(std::string_view name) {
-  static const Words names = {
-      "application_name", "bytea_output", "client_min_messages", "datestyle",
-      "default_text_search_config", "extra_float_digits", "geqo", "intervalstyle", "jit",
-      "lc_monetary", "lc_numeric", "lc_time", "lock_timeout", "statement_timeout", "timezone",
-      "idle_in_transaction_session_timeout", "synchronize_seqscans", "xmlbinary", "xmloption",
-      "transaction_isolation", "default_transaction_isolation", "transaction_deferrable",
-      "default_transaction_deferrable", "plan_cache_mode", "quote_all_identifiers"};
+  static const Words names = {"application_name",
+                              "bytea_output",
+                              "client_min_messages",
+                              "datestyle",
+                              "default_text_search_config",
+                              "extra_float_digits",
+                              "geqo",
+                              "intervalstyle",
+                              "jit",
+                              "lc_monetary",
+                              "lc_numeric",
+                              "lc_time",
+                              "lock_timeout",
+                              "statement_timeout",
+                              "timezone",
+                              "idle_in_transaction_session_timeout",
+                              "synchronize_seqscans",
+                              "xmlbinary",
+                              "xmloption",
+                              "transaction_isolation",
+                              "default_transaction_isolation",
+                              "transaction_deferrable",
+                              "default_transaction_deferrable",
+                              "plan_cache_mode",
+                              "quote_all_identifiers"};
   return names.contains(name);
 }
 
 bool is_pinned_setting(std::string_view name) {
-  static const Words names = {"standard_conforming_strings", "client_encoding", "backslash_quote",
-                              "escape_string_warning", "array_nulls", "transform_null_equals"};
+  static const Words names = {
+      "standard_conforming_strings", "client_encoding", "backslash_quote",
+      "escape_string_warning",       "array_nulls",     "transform_null_equals"};
   return names.contains(name);
 }
 

@@ -22,8 +22,8 @@ struct Place {
 struct Decidable {
   std::vector<Action> actions;  // sorted, each once; empty: refuse, and why_not says why
   SqlContext context;
-  bool read_only = false;       // Command::read_only
-  std::string why_not;          // for the client, when there are no actions
+  bool read_only = false;  // Command::read_only
+  std::string why_not;     // for the client, when there are no actions
 };
 
 /// All actions of all statements together, so that they are decided before any is sent.

@@ -36,7 +36,8 @@ Result<Analysis> analyse(Parser& parser, std::string_view sql) {
     Statement statement;
     statement.offset = static_cast<std::size_t>(number(raw, "stmt_location"));
     statement.length = static_cast<std::size_t>(number(raw, "stmt_len"));
-    if (statement.length == 0) statement.length = sql.size() - std::min(statement.offset, sql.size());
+    if (statement.length == 0)
+      statement.length = sql.size() - std::min(statement.offset, sql.size());
     if (const auto inner = node(raw, "stmt")) {
       Walker(statement, analysis).statement(*inner);
       analysis.statements.push_back(std::move(statement));

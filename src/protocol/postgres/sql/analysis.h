@@ -27,7 +27,18 @@ struct Name {
 };
 
 enum class Use : std::uint8_t {
-  select, insert, update, delete_, truncate, lock, create, alter, drop, grant, maintain, trigger
+  select,
+  insert,
+  update,
+  delete_,
+  truncate,
+  lock,
+  create,
+  alter,
+  drop,
+  grant,
+  maintain,
+  trigger
 };
 std::string_view to_string(Use use);
 
@@ -35,8 +46,8 @@ std::string_view to_string(Use use);
 struct RelationUse {
   Name name;
   Use use = Use::select;
-  std::string alias;      // as it is called inside its query; the name where there is none
-  bool temporary = false; // CREATE TEMP ... and SELECT INTO TEMP
+  std::string alias;       // as it is called inside its query; the name where there is none
+  bool temporary = false;  // CREATE TEMP ... and SELECT INTO TEMP
 
   bool operator==(const RelationUse&) const = default;
 };
@@ -51,15 +62,22 @@ struct ObjectUse {
 };
 
 enum class ColumnRole : std::uint8_t {
-  output, filter, join, group, order, assignment, returning, other
+  output,
+  filter,
+  join,
+  group,
+  order,
+  assignment,
+  returning,
+  other
 };
 std::string_view to_string(ColumnRole role);
 
 /// A column that is named, or `*`. A bare name that could be a column of several relations, or a
 /// whole-row reference, is reported as it is written: the catalog has to tell.
 struct ColumnUse {
-  std::string qualifier;   // "c" of c.email, "s.c" of s.c.email, or empty
-  std::string column;      // "*" for all of them
+  std::string qualifier;  // "c" of c.email, "s.c" of s.c.email, or empty
+  std::string column;     // "*" for all of them
   ColumnRole role = ColumnRole::other;
   /// Index in Statement::relations where the text alone says which; -1 where it does not.
   int relation = -1;
@@ -70,14 +88,14 @@ struct ColumnUse {
 };
 
 enum class RoutineClass : std::uint8_t {
-  pure,          // depends on its arguments only, or on nothing that matters (now, version)
-  session,       // reads or changes what dies with the session and decides nothing
-  reads_data,    // reads tables, files, statistics or other sessions by name, text or number
-  dynamic_sql,   // runs a text as SQL
-  writes,        // changes data or sequences
-  admin,         // changes the server or other sessions
-  settings,      // changes settings: set_config
-  unknown,       // not a system function that we know: the user's own, or newer than our list
+  pure,         // depends on its arguments only, or on nothing that matters (now, version)
+  session,      // reads or changes what dies with the session and decides nothing
+  reads_data,   // reads tables, files, statistics or other sessions by name, text or number
+  dynamic_sql,  // runs a text as SQL
+  writes,       // changes data or sequences
+  admin,        // changes the server or other sessions
+  settings,     // changes settings: set_config
+  unknown,      // not a system function that we know: the user's own, or newer than our list
 };
 std::string_view to_string(RoutineClass routine_class);
 
@@ -98,7 +116,15 @@ struct SettingChange {
 };
 
 enum class TransactionEffect : std::uint8_t {
-  none, begin, commit, rollback, savepoint, release, rollback_to, prepare, commit_prepared,
+  none,
+  begin,
+  commit,
+  rollback,
+  savepoint,
+  release,
+  rollback_to,
+  prepare,
+  commit_prepared,
   rollback_prepared
 };
 std::string_view to_string(TransactionEffect effect);
@@ -147,11 +173,11 @@ struct Statement {
   std::string prepared_name;  // empty with deallocate: ALL
 
   CursorEffect cursor = CursorEffect::none;
-  std::string cursor_name;    // empty with close: ALL
+  std::string cursor_name;  // empty with close: ALL
   bool cursor_hold = false;
 
   CopyEnd copy = CopyEnd::none;
-  std::string copy_format;    // "text", "csv" or "binary"; empty: not a COPY
+  std::string copy_format;  // "text", "csv" or "binary"; empty: not a COPY
 
   bool explain_analyze = false;
 

@@ -104,7 +104,11 @@ std::size_t Parser::memory_bytes() const {
   return sandbox_->running ? sandbox_memory_bytes(sandbox_->running.get()) : 0;
 }
 
-std::uint64_t Parser::resets() const { return sandbox_->resets; }
-const ParserLimits& Parser::limits() const { return sandbox_->limits; }
+std::uint64_t Parser::resets() const {
+  return sandbox_->resets;
+}
+const ParserLimits& Parser::limits() const {
+  return sandbox_->limits;
+}
 
 }  // namespace sallyport::postgres::sql

@@ -35,9 +35,9 @@ struct ParseResult {
   /// until the next call of the same Parser.
   std::string_view tree;
 
-  bool rejected = false;      // the text is not SQL that this grammar knows
-  std::string message;        // PostgreSQL's own words: syntax error at or near "x"
-  std::uint32_t position = 0; // 1-based, in characters as PostgreSQL counts; 0: not said
+  bool rejected = false;       // the text is not SQL that this grammar knows
+  std::string message;         // PostgreSQL's own words: syntax error at or near "x"
+  std::uint32_t position = 0;  // 1-based, in characters as PostgreSQL counts; 0: not said
 };
 
 class Parser {

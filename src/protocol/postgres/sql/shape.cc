@@ -6,11 +6,15 @@ namespace {
 
 constexpr std::size_t kShapeBytesMax = std::size_t{64} << 10;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 bool starts_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 }  // namespace
 
@@ -40,8 +44,10 @@ std::optional<std::string> shape_of(std::string_view sql) {
       for (;; ++end) {
         if (end >= sql.size()) return std::nullopt;
         if (sql[end] != '\'') continue;
-        if (end + 1 < sql.size() && sql[end + 1] == '\'') ++end;
-        else break;
+        if (end + 1 < sql.size() && sql[end + 1] == '\'')
+          ++end;
+        else
+          break;
       }
       gap();
       out += "'?'";
@@ -73,8 +79,10 @@ std::optional<std::string> shape_of(std::string_view sql) {
       }
       if (i - begin > 9) return std::nullopt;
       const bool positional = !out.empty() && (out.back() == '.' || out.back() == '$');
-      if (positional) out.append(sql.substr(begin, i - begin));
-      else out.push_back('0');
+      if (positional)
+        out.append(sql.substr(begin, i - begin));
+      else
+        out.push_back('0');
     } else if (c == '-' || c == '/' || c == '\\' || static_cast<unsigned char>(c) >= 0x80 ||
                static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       if (c != '-' && c != '/') return std::nullopt;

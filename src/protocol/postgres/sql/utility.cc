@@ -268,7 +268,7 @@ class Utility {
     const bool into = flag(fields, "is_from");
     out_.kind = into ? "copy_from" : "copy_to";
     const bool named = !text(fields, "filename").empty();
-    out_.copy = flag(fields, "is_program") ? CopyEnd::program
+    out_.copy = flag(fields, "is_program")           ? CopyEnd::program
                 : named || field(fields, "filename") ? CopyEnd::file
                                                      : CopyEnd::client;
     out_.copy_format = "text";
@@ -283,8 +283,9 @@ class Utility {
     relation(fields, "relation", into ? Use::insert : Use::select);
     const bool all = !array(fields, "attlist");
     if (all && !out_.relations.empty()) {
-      out_.columns.push_back({.column = "*", .role = into ? ColumnRole::assignment
-                                                          : ColumnRole::output, .relation = 0});
+      out_.columns.push_back({.column = "*",
+                              .role = into ? ColumnRole::assignment : ColumnRole::output,
+                              .relation = 0});
     } else if (!all) {
       for (Value item : *array(fields, "attlist")) {
         out_.columns.push_back({.column = std::string(string_of(item).value_or("")),
@@ -297,8 +298,10 @@ class Utility {
   }
 
   void call(Object fields) {
-    if (const auto inner = object(fields, "funccall")) walker_.call(*inner, kExpression);
-    else walker_.not_understood("CALL of nothing");
+    if (const auto inner = object(fields, "funccall"))
+      walker_.call(*inner, kExpression);
+    else
+      walker_.not_understood("CALL of nothing");
   }
   void do_(Object) { out_.dynamic_sql = true; }
   void listen(Object) {
@@ -326,8 +329,10 @@ class Utility {
     }
   }
   void maintain(Object fields) {
-    if (object(fields, "relation")) relation(fields, "relation", Use::maintain);
-    else alter_database(fields);
+    if (object(fields, "relation"))
+      relation(fields, "relation", Use::maintain);
+    else
+      alter_database(fields);
   }
   void alter_database(Object) { thing("database", {}, Use::alter); }
   void create_database(Object) { thing("database", {}, Use::create); }
@@ -416,8 +421,8 @@ class Utility {
     relation(fields, "relation", Use::alter);
     relation(fields, "constrrel", Use::select);
     const auto name = array(fields, "funcname");
-    out_.routines.push_back({.name = name ? name_of(*name) : Name{},
-                             .routine_class = RoutineClass::unknown});
+    out_.routines.push_back(
+        {.name = name ? name_of(*name) : Name{}, .routine_class = RoutineClass::unknown});
     walk(fields, {"whenClause"});
   }
   void create_rule(Object fields) {
@@ -461,16 +466,16 @@ class Utility {
 
   static std::string kind_of(std::string_view type) {
     static const std::unordered_map<std::string_view, std::string_view> kinds = {
-        {"OBJECT_TABLE", "relation"},      {"OBJECT_VIEW", "relation"},
-        {"OBJECT_MATVIEW", "relation"},    {"OBJECT_SEQUENCE", "relation"},
-        {"OBJECT_INDEX", "relation"},      {"OBJECT_FOREIGN_TABLE", "relation"},
-        {"OBJECT_COLUMN", "part"},         {"OBJECT_TABCONSTRAINT", "part"},
-        {"OBJECT_TRIGGER", "part"},        {"OBJECT_RULE", "part"},
-        {"OBJECT_POLICY", "part"},         {"OBJECT_FUNCTION", "function"},
-        {"OBJECT_PROCEDURE", "function"},  {"OBJECT_ROUTINE", "function"},
-        {"OBJECT_AGGREGATE", "function"},  {"OBJECT_SCHEMA", "schema"},
-        {"OBJECT_TYPE", "type"},           {"OBJECT_DOMAIN", "type"},
-        {"OBJECT_STATISTIC_EXT", "type"},  {"OBJECT_DATABASE", "database"},
+        {"OBJECT_TABLE", "relation"},     {"OBJECT_VIEW", "relation"},
+        {"OBJECT_MATVIEW", "relation"},   {"OBJECT_SEQUENCE", "relation"},
+        {"OBJECT_INDEX", "relation"},     {"OBJECT_FOREIGN_TABLE", "relation"},
+        {"OBJECT_COLUMN", "part"},        {"OBJECT_TABCONSTRAINT", "part"},
+        {"OBJECT_TRIGGER", "part"},       {"OBJECT_RULE", "part"},
+        {"OBJECT_POLICY", "part"},        {"OBJECT_FUNCTION", "function"},
+        {"OBJECT_PROCEDURE", "function"}, {"OBJECT_ROUTINE", "function"},
+        {"OBJECT_AGGREGATE", "function"}, {"OBJECT_SCHEMA", "schema"},
+        {"OBJECT_TYPE", "type"},          {"OBJECT_DOMAIN", "type"},
+        {"OBJECT_STATISTIC_EXT", "type"}, {"OBJECT_DATABASE", "database"},
         {"OBJECT_EXTENSION", "database"},
     };
     const auto found = kinds.find(type);

@@ -15,34 +15,83 @@ using Names = std::unordered_set<std::string_view>;
 
 /// Nodes whose fields are walked and that name nothing by themselves.
 const Names kWalked = {
-    "A_Expr", "BoolExpr", "NullTest", "BooleanTest", "CaseExpr", "CaseWhen", "CoalesceExpr",
-    "MinMaxExpr", "RowExpr", "A_ArrayExpr", "A_Indirection", "A_Indices", "TypeCast",
-    "CollateClause", "NamedArgExpr", "SortBy", "WindowDef", "GroupingFunc", "GroupingSet",
-    "XmlExpr", "XmlSerialize", "MultiAssignRef", "List", "TypeName", "JsonValueExpr",
-    "JsonIsPredicate", "JsonBehavior", "JsonArgument", "JsonFuncExpr", "JsonTableColumn",
-    "JsonKeyValue", "JsonParseExpr", "JsonScalarExpr", "JsonSerializeExpr",
-    "JsonObjectConstructor", "JsonArrayConstructor", "JsonObjectAgg", "JsonArrayAgg",
-    "RangeTableFuncCol", "SubLink",
+    "A_Expr",
+    "BoolExpr",
+    "NullTest",
+    "BooleanTest",
+    "CaseExpr",
+    "CaseWhen",
+    "CoalesceExpr",
+    "MinMaxExpr",
+    "RowExpr",
+    "A_ArrayExpr",
+    "A_Indirection",
+    "A_Indices",
+    "TypeCast",
+    "CollateClause",
+    "NamedArgExpr",
+    "SortBy",
+    "WindowDef",
+    "GroupingFunc",
+    "GroupingSet",
+    "XmlExpr",
+    "XmlSerialize",
+    "MultiAssignRef",
+    "List",
+    "TypeName",
+    "JsonValueExpr",
+    "JsonIsPredicate",
+    "JsonBehavior",
+    "JsonArgument",
+    "JsonFuncExpr",
+    "JsonTableColumn",
+    "JsonKeyValue",
+    "JsonParseExpr",
+    "JsonScalarExpr",
+    "JsonSerializeExpr",
+    "JsonObjectConstructor",
+    "JsonArrayConstructor",
+    "JsonObjectAgg",
+    "JsonArrayAgg",
+    "RangeTableFuncCol",
+    "SubLink",
     // DDL
-    "ColumnDef", "Constraint", "DefElem", "IndexElem", "PartitionElem", "PartitionSpec",
-    "PartitionBoundSpec", "PartitionRangeDatum", "PartitionCmd", "TableLikeClause",
-    "FunctionParameter", "StatsElem", "AlterTableCmd", "ReplicaIdentityStmt", "ATAlterConstraint",
-    "TriggerTransition", "AccessPriv", "VacuumRelation", "ObjectWithArgs", "CreateOpClassItem",
+    "ColumnDef",
+    "Constraint",
+    "DefElem",
+    "IndexElem",
+    "PartitionElem",
+    "PartitionSpec",
+    "PartitionBoundSpec",
+    "PartitionRangeDatum",
+    "PartitionCmd",
+    "TableLikeClause",
+    "FunctionParameter",
+    "StatsElem",
+    "AlterTableCmd",
+    "ReplicaIdentityStmt",
+    "ATAlterConstraint",
+    "TriggerTransition",
+    "AccessPriv",
+    "VacuumRelation",
+    "ObjectWithArgs",
+    "CreateOpClassItem",
 };
 
 /// Nodes without anything inside that names something.
 const Names kLeaves = {
-    "A_Const", "Integer", "Float", "Boolean", "String", "BitString", "A_Star", "ParamRef",
-    "SetToDefault", "SQLValueFunction", "MergeSupportFunc", "RoleSpec", "ReturningOption",
-    "CurrentOfExpr",
+    "A_Const",          "Integer",  "Float",           "Boolean",       "String",
+    "BitString",        "A_Star",   "ParamRef",        "SetToDefault",  "SQLValueFunction",
+    "MergeSupportFunc", "RoleSpec", "ReturningOption", "CurrentOfExpr",
 };
 
 /// Fields that hold a struct without its kind around it, all of whose fields are walked.
 const Names kStructs = {
-    "typeName", "over", "context_item", "value", "arg", "expr", "output", "on_empty", "on_error",
-    "pathspec", "format", "returning", "constructor", "collClause", "alias", "argType",
-    "returnType", "partspec", "partbound", "bound", "infer", "ofTypename", "val", "newowner",
-    "storedtype", "func",
+    "typeName",    "over",       "context_item", "value",      "arg",        "expr",
+    "output",      "on_empty",   "on_error",     "pathspec",   "format",     "returning",
+    "constructor", "collClause", "alias",        "argType",    "returnType", "partspec",
+    "partbound",   "bound",      "infer",        "ofTypename", "val",        "newowner",
+    "storedtype",  "func",
 };
 /// Likewise, when it is a relation.
 const Names kRelations = {"relation", "pktable", "name", "table", "identitySequence", "rel"};
@@ -154,12 +203,18 @@ void Walker::query(const Node& node) {
   const bool outermost = std::exchange(outermost_, false);
   with(node.fields);
   scopes_.emplace_back();
-  if (node.kind == "SelectStmt") select(node.fields);
-  else if (node.kind == "InsertStmt") insert(node.fields);
-  else if (node.kind == "UpdateStmt") update(node.fields);
-  else if (node.kind == "DeleteStmt") delete_(node.fields);
-  else if (node.kind == "MergeStmt") merge(node.fields);
-  else not_understood("a query of kind " + std::string(node.kind) + " is not known");
+  if (node.kind == "SelectStmt")
+    select(node.fields);
+  else if (node.kind == "InsertStmt")
+    insert(node.fields);
+  else if (node.kind == "UpdateStmt")
+    update(node.fields);
+  else if (node.kind == "DeleteStmt")
+    delete_(node.fields);
+  else if (node.kind == "MergeStmt")
+    merge(node.fields);
+  else
+    not_understood("a query of kind " + std::string(node.kind) + " is not known");
   if (outermost && node.kind != "InsertStmt" && node.kind != "MergeStmt") note_where(node.fields);
   scopes_.pop_back();
   ctes_.resize(ctes);
@@ -283,7 +338,8 @@ void Walker::assignments(Object fields, std::string_view list) {
     if (!target || target->kind != "ResTarget") return not_understood("an unknown assignment");
     const int relation = scopes_.back().empty() ? -1 : scopes_.back().front().relation;
     out_.columns.push_back({.column = std::string(text(target->fields, "name")),
-                            .role = ColumnRole::assignment, .relation = relation});
+                            .role = ColumnRole::assignment,
+                            .relation = relation});
     child(target->fields, "indirection", {});
     child(target->fields, "val", {.role = ColumnRole::other});
   }
@@ -312,7 +368,8 @@ void Walker::on_conflict(Object clause) {
     out_.relations.push_back(std::move(updated));
   }
   scopes_.back().push_back({.name = "excluded", .relation = relation});
-  if (const auto infer = object(clause, "infer")) this->fields(*infer, {.role = ColumnRole::filter});
+  if (const auto infer = object(clause, "infer"))
+    this->fields(*infer, {.role = ColumnRole::filter});
   assignments(clause, "targetList");
   child(clause, "whereClause", {.role = ColumnRole::filter});
 }
@@ -361,10 +418,14 @@ void Walker::merge(Object fields) {
     if (!when || when->kind != "MergeWhenClause") return not_understood("an unknown WHEN");
     const std::string_view command = text(when->fields, "commandType");
     RelationUse written = out_.relations[static_cast<std::size_t>(index)];
-    if (command == "CMD_UPDATE") written.use = Use::update;
-    else if (command == "CMD_INSERT") written.use = Use::insert;
-    else if (command == "CMD_DELETE") written.use = Use::delete_;
-    else if (command != "CMD_NOTHING") return not_understood("an unknown action of MERGE");
+    if (command == "CMD_UPDATE")
+      written.use = Use::update;
+    else if (command == "CMD_INSERT")
+      written.use = Use::insert;
+    else if (command == "CMD_DELETE")
+      written.use = Use::delete_;
+    else if (command != "CMD_NOTHING")
+      return not_understood("an unknown action of MERGE");
     if (written.use != Use::select) out_.relations.push_back(std::move(written));
     child(when->fields, "condition", {.role = ColumnRole::filter});
     assignments(when->fields, "targetList");
@@ -401,8 +462,10 @@ void Walker::from_item(const Node& item) {
     Scope hidden;
     const bool lateral = flag(item.fields, "lateral");
     if (!lateral) hidden = std::exchange(scopes_.back(), {});
-    if (inner) query(*inner);
-    else not_understood("a sub-query without a query");
+    if (inner)
+      query(*inner);
+    else
+      not_understood("a sub-query without a query");
     if (!lateral) scopes_.back() = std::move(hidden);
     scopes_.back().push_back({.name = called});
   } else if (item.kind == "RangeFunction") {
@@ -413,8 +476,10 @@ void Walker::from_item(const Node& item) {
     fields(item.fields, {});
     scopes_.back().push_back({.name = called});
   } else if (item.kind == "RangeTableSample") {
-    if (const auto sampled = node(item.fields, "relation")) from_item(*sampled);
-    else not_understood("TABLESAMPLE of nothing");
+    if (const auto sampled = node(item.fields, "relation"))
+      from_item(*sampled);
+    else
+      not_understood("TABLESAMPLE of nothing");
     if (const auto method = array(item.fields, "method")) {
       const Name name = name_of(*method);
       const bool known = name.schema.empty() && (name.name == "system" || name.name == "bernoulli");
@@ -436,8 +501,8 @@ void Walker::join(Object fields) {
   }
   if (const auto columns = array(fields, "usingClause")) {
     for (Value column : *columns) {
-      out_.columns.push_back({.column = std::string(string_of(column).value_or("")),
-                              .role = ColumnRole::join});
+      out_.columns.push_back(
+          {.column = std::string(string_of(column).value_or("")), .role = ColumnRole::join});
     }
   }
   child(fields, "quals", {.role = ColumnRole::join});
@@ -469,7 +534,8 @@ void Walker::range_var(Object fields, Use use) {
   }
   const int index = add_relation(fields, use);
   scopes_.back().push_back({.schema = alias ? "" : std::string(text(fields, "schemaname")),
-                            .name = std::move(called), .relation = index});
+                            .name = std::move(called),
+                            .relation = index});
 }
 
 // ---- Expressions -------------------------------------------------------------------------------
@@ -495,8 +561,10 @@ void Walker::value(Value value, Part part, std::string_view name) {
   } else if (const auto found = node(value)) {
     visit(*found, part);
   } else if (field(inner, "relname")) {
-    if (part.relation && kRelations.contains(name)) add_relation(inner, *part.relation);
-    else not_understood("a relation where none is expected");
+    if (part.relation && kRelations.contains(name))
+      add_relation(inner, *part.relation);
+    else
+      not_understood("a relation where none is expected");
   } else if (kStructs.contains(name)) {
     fields(inner, part);
   } else {
@@ -568,8 +636,8 @@ void Walker::column(Object fields, Part part) {
       ++sources;
       only = source.relation;
       const bool named = parts.size() == 1 ? parts[0] == source.name
-                         : parts.size() > 1 &&
-                               parts.back() == source.name && parts[parts.size() - 2] == source.schema;
+                                           : parts.size() > 1 && parts.back() == source.name &&
+                                                 parts[parts.size() - 2] == source.schema;
       if (named && !found) {
         use.relation = source.relation;
         found = true;

@@ -12,9 +12,9 @@ extern "C" {
 typedef struct Sandbox Sandbox;
 
 typedef enum {
-  SANDBOX_TREE,      /* text is the tree as JSON */
-  SANDBOX_REJECTED,  /* text is PostgreSQL's message, position where */
-  SANDBOX_TRAPPED,   /* text is the reason, static; the sandbox must be freed */
+  SANDBOX_TREE,     /* text is the tree as JSON */
+  SANDBOX_REJECTED, /* text is PostgreSQL's message, position where */
+  SANDBOX_TRAPPED,  /* text is the reason, static; the sandbox must be freed */
 } SandboxOutcome;
 
 typedef struct {
