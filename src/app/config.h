@@ -50,6 +50,7 @@ struct ConnectionConfig {
   std::string host;
   std::uint16_t port = 5432;
   std::vector<std::string> databases;  // the first is the default
+  std::vector<std::string> search_path;  // schemas; what unqualified names mean
   UpstreamTls tls = UpstreamTls::verify_full;
   std::filesystem::path ca;  // empty: the system's
   std::string user;

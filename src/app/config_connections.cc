@@ -100,6 +100,11 @@ ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   };
   connection.port = static_cast<std::uint16_t>(fields.number_or("port", 5432, 1, 65535));
   connection.databases = read_databases(fields, name);
+  connection.search_path = fields.texts("search_path");
+  if (std::ranges::find(connection.search_path, "$user") != connection.search_path.end()) {
+    fields.problem("search_path", fmt::format("{}.search_path holds $user", name),
+                   "everybody shares the gateway's login: name the schema itself");
+  }
   if (const Value* tls = fields.get("tls")) read_upstream_tls(reading, *tls, connection, name);
   read_credential(reading, fields, connection, name);
   connection.env = fields.text_or("env", "");

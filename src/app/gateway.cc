@@ -33,6 +33,19 @@ std::size_t worker_count(const Config& config) {
   return std::max(1U, std::thread::hardware_concurrency());
 }
 
+/// Whether the same issuers and built-in users are named; what they say is not compared.
+bool same_logins(const Config& before, const Config& after) {
+  const auto urls = [](const Config& config) {
+    std::vector<std::string> all;
+    for (const identity::IssuerOptions& issuer : config.issuers) all.push_back(issuer.url);
+    if (config.builtin_issuer) {
+      for (const BuiltinUser& user : config.builtin_issuer->users) all.push_back(user.name);
+    }
+    return all;
+  };
+  return urls(before) == urls(after);
+}
+
 /// Keys that a running gateway cannot follow.
 std::vector<std::string_view> restart_needed(const Config& before, const Config& after) {
   std::vector<std::string_view> keys;
@@ -50,6 +63,7 @@ std::vector<std::string_view> restart_needed(const Config& before, const Config&
       before.ledger.reads_durable != after.ledger.reads_durable) {
     keys.push_back("ledger");
   }
+  if (!same_logins(before, after)) keys.push_back("issuers");
   return keys;
 }
 

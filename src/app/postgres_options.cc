@@ -4,6 +4,8 @@
 
 #include <fstream>
 
+#include "protocol/postgres/settings.h"
+
 namespace sallyport::app {
 namespace {
 
@@ -31,6 +33,9 @@ std::vector<std::pair<std::string, std::string>> settings_of(const ConnectionCon
   add("statement_timeout", connection.statement_timeout_s);
   add("lock_timeout", connection.lock_timeout_s);
   add("idle_in_transaction_session_timeout", connection.idle_in_transaction_timeout_s);
+  if (!connection.search_path.empty()) {
+    settings.emplace_back("search_path", postgres::to_search_path(connection.search_path));
+  }
   return settings;
 }
 

@@ -41,20 +41,6 @@ std::vector<std::string> search_path_of(const Target& target) {
   return default_search_path;
 }
 
-std::string to_setting(const std::vector<std::string>& schemas) {
-  std::string text;
-  for (const std::string& schema : schemas) {
-    if (!text.empty()) text += ", ";
-    text.push_back('"');
-    for (const char c : schema) {
-      if (c == '"') text.push_back('"');
-      text.push_back(c);
-    }
-    text.push_back('"');
-  }
-  return text;
-}
-
 /// What the target's own log shows, so that its lines join with our records. PostgreSQL keeps 63
 /// bytes and turns what is not printable ASCII into '?'.
 std::string label_of(const Session& session) {
@@ -212,7 +198,7 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                       .read_only = read_only,
                       .settings = client.settings.settings};
   const std::vector<std::string> search_path = search_path_of(target);
-  login.settings.emplace_back("search_path", to_setting(search_path));
+  login.settings.emplace_back("search_path", to_search_path(search_path));
   auto upstream =
       co_await Upstream::open(*permit, std::move(kept), std::move(login), deadline, shared_.random);
   if (!upstream) {

@@ -181,4 +181,18 @@ std::optional<std::vector<std::string>> parse_search_path(std::string_view text)
   }
 }
 
+std::string to_search_path(const std::vector<std::string>& schemas) {
+  std::string text;
+  for (const std::string& schema : schemas) {
+    if (!text.empty()) text += ", ";
+    text.push_back('"');
+    for (const char c : schema) {
+      if (c == '"') text.push_back('"');
+      text.push_back(c);
+    }
+    text.push_back('"');
+  }
+  return text;
+}
+
 }  // namespace sallyport::postgres

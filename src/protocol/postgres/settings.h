@@ -36,4 +36,7 @@ bool is_reported(std::string_view name);
 /// A comma-separated list of identifiers as search_path has it; nullopt if it holds anything else.
 std::optional<std::vector<std::string>> parse_search_path(std::string_view text);
 
+/// The same as a setting: every name quoted.
+std::string to_search_path(const std::vector<std::string>& schemas);
+
 }  // namespace sallyport::postgres

@@ -60,6 +60,8 @@ TEST(PostgresStartup, RefusesWhatSteersTheServer) {
 TEST(PostgresSearchPath, ReadsIdentifiersOnly) {
   EXPECT_EQ(parse_search_path("public, \"My \"\"x\"").value(),
             (std::vector<std::string>{"public", "My \"x"}));
+  const std::vector<std::string> odd{"a\"b", "C, d", "public"};
+  EXPECT_EQ(parse_search_path(to_search_path(odd)).value(), odd);
   EXPECT_TRUE(parse_search_path("").value().empty());
   for (const char* path : {"\"$user\", public", "$user", "a,", "a b", "\"open", "a;b", "A"}) {
     EXPECT_FALSE(parse_search_path(path).has_value()) << path;
