@@ -28,16 +28,17 @@ Result<Command> analyse(const std::string& connection, const std::string& databa
   return command;
 }
 
-Result<std::vector<policy::ConnectionFacts>> connections(const std::filesystem::path& file) {
+Result<cli::PolicyTools::Configured> configured(const std::filesystem::path& file) {
   ConfigResult config = load_config(file);
   if (!config) return fail(Errc::invalid, to_string(config.error()));
-  return connection_facts(*config);
+  return cli::PolicyTools::Configured{.connections = connection_facts(*config),
+                                      .policies = config->policies};
 }
 
 }  // namespace
 
 cli::PolicyTools policy_tools() {
-  return {.analyse = analyse, .connections = connections};
+  return {.analyse = analyse, .configured = configured};
 }
 
 std::vector<policy::ConnectionFacts> connection_facts(const Config& config) {

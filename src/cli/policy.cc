@@ -19,16 +19,17 @@ namespace json = boost::json;
 constexpr int exit_denied = 1;
 constexpr int exit_invalid = 2;
 
-Result<std::vector<policy::ConnectionFacts>> facts_of(const PolicyQuestion& question,
-                                                      const PolicyTools& tools) {
+Result<PolicyTools::Configured> configured(const PolicyQuestion& question,
+                                           const PolicyTools& tools) {
   if (!question.config.empty()) {
-    if (!tools.connections) return fail(Errc::invalid, "--config cannot be used here");
-    return tools.connections(question.config);
+    if (!tools.configured) return fail(Errc::invalid, "--config cannot be used here");
+    return tools.configured(question.config);
   }
-  return std::vector<policy::ConnectionFacts>{{.name = question.connection,
-                                               .protocol = question.protocol,
-                                               .env = question.environment,
-                                               .resource_groups = question.resource_groups}};
+  return PolicyTools::Configured{.connections = {{.name = question.connection,
+                                                  .protocol = question.protocol,
+                                                  .env = question.environment,
+                                                  .resource_groups = question.resource_groups}},
+                                 .policies = "policies"};
 }
 
 Session session_of(const PolicyQuestion& question, WallTime now) {
@@ -163,8 +164,8 @@ void add_what(CLI::App& explain, PolicyQuestion& question, const PolicyTools& to
                      "The resource, such as 'Table::\"shop/shop/public/customers\"'");
   explain.add_flag("--where", question.has_where, "The statement has a WHERE");
   if (tools.analyse) explain.add_option("SQL", question.sql, "Instead of action and resource");
-  if (tools.connections) {
-    explain.add_option("--config", question.config, "Take the connections from this file");
+  if (tools.configured) {
+    explain.add_option("--config", question.config, "Take connections and policies from this file");
   }
 }
 
@@ -178,7 +179,8 @@ void add_explain(CLI::App& parent, PolicyTools tools) {
   options->tools = std::move(tools);
   CLI::App* const explain = parent.add_subcommand(
       "explain", "Say what would be decided, for each identity, and by which policies");
-  explain->add_option("--policies", options->question.policies, "The folder (default: policies)");
+  explain->add_option("--policies", options->question.policies,
+                      "The folder (default: of --config, else policies)");
   add_who(*explain, options->question);
   add_what(*explain, options->question, options->tools);
   explain->add_flag("--json", options->as_json, "Print JSON");
@@ -201,9 +203,10 @@ Result<std::shared_ptr<const policy::Policies>> check_policies(
 
 Result<Explanation> explain_policy(const PolicyQuestion& question, const PolicyTools& tools,
                                    WallTime now) {
-  auto facts = facts_of(question, tools);
-  if (!facts) return fail(facts);
-  auto policies = policy::load(question.policies, std::move(*facts), question.tenant);
+  auto given = configured(question, tools);
+  if (!given) return fail(given);
+  auto policies = policy::load(question.policies.empty() ? given->policies : question.policies,
+                               std::move(given->connections), question.tenant);
   if (!policies) return fail(policies);
   const Session session = session_of(question, now);
   auto command = command_of(question, tools, session.database);

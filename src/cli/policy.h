@@ -22,15 +22,18 @@ struct PolicyTools {
   std::function<Result<Command>(const std::string& connection, const std::string& database,
                                 const std::string& sql)>
       analyse;
-  /// The connections of a configuration file. Without it there is no --config.
-  std::function<Result<std::vector<policy::ConnectionFacts>>(const std::filesystem::path& config)>
-      connections;
+  /// What a configuration file says of policies. Without it there is no --config.
+  struct Configured {
+    std::vector<policy::ConnectionFacts> connections;
+    std::filesystem::path policies;
+  };
+  std::function<Result<Configured>(const std::filesystem::path& config)> configured;
 };
 
 /// What is asked of `explain`.
 struct PolicyQuestion {
-  std::filesystem::path policies = "policies";
-  std::filesystem::path config;  // empty: the connection has the facts below
+  std::filesystem::path policies;  // empty: as the configuration says, else "policies"
+  std::filesystem::path config;    // empty: the connection has the facts below
   std::string tenant = "default";
   std::string user;
   std::vector<std::string> groups;

@@ -111,5 +111,19 @@ TEST(PolicyCommand, SqlGoesThroughTheAnalyserThatWasPassedIn) {
             0);
 }
 
+TEST(PolicyCommand, TakesThePoliciesOfTheConfiguration) {
+  PolicyTools tools;
+  tools.configured = [](const std::filesystem::path& config) -> Result<PolicyTools::Configured> {
+    EXPECT_EQ(config, "gateway.yaml");
+    return PolicyTools::Configured{.connections = {{.name = "shop", .protocol = "postgres"}},
+                                   .policies = starter_folder()};
+  };
+  const std::string asked =
+      "policy explain --config gateway.yaml --connection shop "
+      "--action connect --as ";
+  EXPECT_EQ(run(asked + "alice --group support", tools).code, 0);
+  EXPECT_EQ(run(asked + "bob --group developers", tools).code, 1);
+}
+
 }  // namespace
 }  // namespace sallyport::cli
