@@ -1,12 +1,11 @@
 #pragma once
-// A text that is being read, and positions in it: every syntax error names file, line and column.
+// A text that is being read, and positions in it: every error names file, line and column, and
+// shows the line with the place underlined.
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include <fmt/format.h>
 
 namespace sallyport::cedar {
 
@@ -16,16 +15,13 @@ struct Position {
   std::uint32_t column = 1;
 };
 
-inline Position position_of(std::string_view text, std::size_t offset) {
-  const std::string_view before = text.substr(0, std::min(offset, text.size()));
-  const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
-  Position at;
-  at.line = 1 + static_cast<std::uint32_t>(std::ranges::count(before, '\n'));
-  for (const char c : before.substr(line_start)) {
-    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) ++at.column;
-  }
-  return at;
-}
+/// Bytes of a text, from `begin` up to `end`.
+struct Span {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+
+Position position_of(std::string_view text, std::size_t offset);
 
 /// std::ranges::contains, which the distribution's library does not have yet.
 template <class Range, class T, class Projection>
@@ -34,10 +30,13 @@ bool holds(const Range& range, const T& value, Projection projection) {
 }
 
 /// "file:3:14: what"
-inline std::string located(std::string_view file, std::string_view text, std::size_t offset,
-                           std::string_view what) {
-  const Position at = position_of(text, offset);
-  return fmt::format("{}:{}:{}: {}", file, at.line, at.column, what);
-}
+std::string located(std::string_view file, std::string_view text, std::size_t offset,
+                    std::string_view what);
+
+/// The line that the span starts in, with the span underlined as far as the line goes:
+///     3 | when { context.stmt.haswhere }
+///       |                     ^^^^^^^^
+/// Nothing for an empty text. A long line is cut to what is around the span.
+std::string underlined(std::string_view text, Span span);
 
 }  // namespace sallyport::cedar
