@@ -44,24 +44,24 @@ bool covers(const Policy& policy, const Request& request, const Entities& entiti
 }
 
 Result<PolicySet> PolicySet::parse(std::string_view file, std::string_view text, Ids ids) {
-  PolicySet set;
-  auto parsed = parse_policies(file, text, ids, set.program_, set.policies_);
-  if (!parsed) return fail(parsed);
-  set.index();
-  return set;
+  return parse({{std::string(file), std::string(text)}}, ids);
 }
 
 Result<PolicySet> PolicySet::parse(const std::vector<PolicyText>& texts, Ids ids) {
   PolicySet set;
+  std::vector<Policy> all;
   for (const PolicyText& text : texts) {
-    auto parsed = parse_policies(text.file, text.text, ids, set.program_, set.policies_);
+    auto parsed = parse_policies(text.file, text.text, ids, set.program_, all);
     if (!parsed) return fail(parsed);
   }
-  set.index();
+  set.finish(std::move(all));
   return set;
 }
 
-void PolicySet::index() {
+void PolicySet::finish(std::vector<Policy> all) {
+  for (Policy& policy : all) {
+    (policy.is_template() ? templates_ : policies_).push_back(std::move(policy));
+  }
   for (std::uint32_t i = 0; i < policies_.size(); ++i) {
     const ActionScope& scope = policies_[i].action;
     if (scope.kind == ActionScope::Kind::any) any_action_.push_back(i);
@@ -73,8 +73,11 @@ void PolicySet::index() {
 }
 
 const Policy* PolicySet::find(std::string_view id) const {
-  const auto at = std::ranges::find(policies_, id, &Policy::id);
-  return at == policies_.end() ? nullptr : &*at;
+  for (const std::vector<Policy>* const list : {&policies_, &templates_}) {
+    const auto at = std::ranges::find(*list, id, &Policy::id);
+    if (at != list->end()) return &*at;
+  }
+  return nullptr;
 }
 
 void PolicySet::add_candidates(std::uint64_t action_hash,

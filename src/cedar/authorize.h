@@ -30,12 +30,6 @@ struct Answer {
   std::vector<EvaluationError> errors;
 };
 
-/// A text and the name it is known by in messages.
-struct PolicyText {
-  std::string file;
-  std::string text;
-};
-
 /// Immutable: any number of threads may ask at once.
 class PolicySet {
  public:
@@ -48,7 +42,10 @@ class PolicySet {
 
   Answer authorize(const Request& request, const Entities& entities) const;
 
+  /// What decides: static policies and links.
   const std::vector<Policy>& policies() const { return policies_; }
+  const std::vector<Policy>& templates() const { return templates_; }
+  /// The policy or template of that id, or null.
   const Policy* find(std::string_view id) const;
   const Program& program() const { return program_; }
 
@@ -58,13 +55,14 @@ class PolicySet {
     std::uint64_t hash = 0;
     std::uint32_t policy = 0;
   };
-  void index();
+  void finish(std::vector<Policy> all);
   void add_candidates(std::uint64_t action_hash, std::vector<std::uint32_t>& candidates) const;
   void evaluate(std::uint32_t index, const Request& request, const Entities& entities, Arena& arena,
                 Answer& answer, bool& forbidden) const;
 
   Program program_;
   std::vector<Policy> policies_;
+  std::vector<Policy> templates_;
   std::vector<std::uint32_t> any_action_;
   std::vector<ByAction> by_action_;  // sorted by hash
 };

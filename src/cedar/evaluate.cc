@@ -119,11 +119,11 @@ Value Evaluator::evaluate(NodeId id) {
     case Op::is:
       return is(node, id);
     case Op::set:
-      return set(node);
+      return node.c != 0 ? program_.literals[node.c - 1] : set(node);
     case Op::record:
       return record(node);
     case Op::call:
-      return call_function(node, id);
+      return node.c != 0 ? program_.literals[node.c - 1] : call_function(node, id);
   }
   return fail_at(id, "unknown operator");
 }

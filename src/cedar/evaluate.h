@@ -27,7 +27,7 @@ class Evaluator {
   /// The node's value, or one of kind none: then `error` says why.
   Value evaluate(NodeId node);
   const std::string& error() const { return error_; }
-  /// The node that failed; its offset is in the program.
+  /// The node that failed; its place is in the program.
   NodeId failed_node() const { return failed_node_; }
 
  private:

@@ -34,48 +34,6 @@ constexpr FnInfo functions[] = {
 
 constexpr std::int64_t day_ms = 86'400'000;
 
-/// The kinds each function takes; the second is none where it takes one.
-struct Kinds {
-  Kind first;
-  Kind second = Kind::none;
-};
-
-Kinds kinds_of(Fn fn) {
-  switch (fn) {
-    case Fn::ip:
-    case Fn::decimal:
-    case Fn::datetime:
-    case Fn::duration:
-      return {Kind::string};
-    case Fn::is_ipv4:
-    case Fn::is_ipv6:
-    case Fn::is_loopback:
-    case Fn::is_multicast:
-      return {Kind::ip};
-    case Fn::is_in_range:
-      return {Kind::ip, Kind::ip};
-    case Fn::less_than:
-    case Fn::less_than_or_equal:
-    case Fn::greater_than:
-    case Fn::greater_than_or_equal:
-      return {Kind::decimal, Kind::decimal};
-    case Fn::offset:
-      return {Kind::datetime, Kind::duration};
-    case Fn::duration_since:
-      return {Kind::datetime, Kind::datetime};
-    case Fn::to_date:
-    case Fn::to_time:
-      return {Kind::datetime};
-    case Fn::to_milliseconds:
-    case Fn::to_seconds:
-    case Fn::to_minutes:
-    case Fn::to_hours:
-    case Fn::to_days:
-      return {Kind::duration};
-  }
-  return {Kind::none};
-}
-
 bool starts_with_bits(const IpNet& net, const std::uint8_t* bits, unsigned count) {
   const unsigned whole = count / 8;
   if (std::memcmp(net.bytes, bits, whole) != 0) return false;
@@ -151,6 +109,50 @@ const FnInfo* find_fn(std::string_view name) {
   return at == std::end(functions) ? nullptr : at;
 }
 
+std::span<const FnInfo> all_fns() {
+  return functions;
+}
+
+FnType fn_type(Fn fn) {
+  switch (fn) {
+    case Fn::ip:
+      return {Kind::string, Kind::none, Kind::ip};
+    case Fn::decimal:
+      return {Kind::string, Kind::none, Kind::decimal};
+    case Fn::datetime:
+      return {Kind::string, Kind::none, Kind::datetime};
+    case Fn::duration:
+      return {Kind::string, Kind::none, Kind::duration};
+    case Fn::is_ipv4:
+    case Fn::is_ipv6:
+    case Fn::is_loopback:
+    case Fn::is_multicast:
+      return {Kind::ip, Kind::none, Kind::boolean};
+    case Fn::is_in_range:
+      return {Kind::ip, Kind::ip, Kind::boolean};
+    case Fn::less_than:
+    case Fn::less_than_or_equal:
+    case Fn::greater_than:
+    case Fn::greater_than_or_equal:
+      return {Kind::decimal, Kind::decimal, Kind::boolean};
+    case Fn::offset:
+      return {Kind::datetime, Kind::duration, Kind::datetime};
+    case Fn::duration_since:
+      return {Kind::datetime, Kind::datetime, Kind::duration};
+    case Fn::to_date:
+      return {Kind::datetime, Kind::none, Kind::datetime};
+    case Fn::to_time:
+      return {Kind::datetime, Kind::none, Kind::duration};
+    case Fn::to_milliseconds:
+    case Fn::to_seconds:
+    case Fn::to_minutes:
+    case Fn::to_hours:
+    case Fn::to_days:
+      return {Kind::duration, Kind::none, Kind::number};
+  }
+  return {};
+}
+
 std::string_view to_string(Fn fn) {
   return functions[static_cast<std::size_t>(fn)].name;
 }
@@ -161,7 +163,7 @@ Result<Value> call(Fn fn, std::span<const Value> arguments, Arena& arena) {
     return fail(Errc::invalid, "wrong number of arguments to " + std::string(info.name) + ": " +
                                    std::to_string(arguments.size()));
   }
-  const Kinds kinds = kinds_of(fn);
+  const FnType kinds = fn_type(fn);
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Kind wanted = i == 0 ? kinds.first : kinds.second;
     if (arguments[i].kind() == wanted) continue;

@@ -47,6 +47,19 @@ struct FnInfo {
 /// The function or method of that name, or null.
 const FnInfo* find_fn(std::string_view name);
 std::string_view to_string(Fn fn);
+std::span<const FnInfo> all_fns();
+
+/// The kinds a function takes and gives; `second` is none where it takes one.
+struct FnType {
+  Kind first = Kind::none;
+  Kind second = Kind::none;
+  Kind result = Kind::none;
+};
+FnType fn_type(Fn fn);
+/// ip, decimal, datetime, duration: made from a text.
+inline bool is_constructor(Fn fn) {
+  return fn <= Fn::duration;
+}
 
 /// Calls `fn`. Wrong kinds or counts of arguments, bad texts and overflows are failures.
 Result<Value> call(Fn fn, std::span<const Value> arguments, Arena& arena);

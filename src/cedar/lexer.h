@@ -17,6 +17,11 @@ struct Token {
   std::uint32_t offset = 0;
   std::string_view text;  // as written; a string without its quotes, escapes not yet resolved
 
+  /// Behind its last byte.
+  std::uint32_t end() const {
+    const std::size_t quotes = kind == Kind::string ? 2 : 0;
+    return offset + static_cast<std::uint32_t>(text.size() + quotes);
+  }
   bool is(std::string_view symbol) const { return kind == Kind::symbol && text == symbol; }
   bool is_word(std::string_view word) const { return kind == Kind::identifier && text == word; }
 };

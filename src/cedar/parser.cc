@@ -5,20 +5,21 @@
 
 #include "base/bytes.h"
 #include "cedar/parser_impl.h"
+#include "cedar/schema.h"
 #include "cedar/source.h"
 
 namespace sallyport::cedar {
 namespace {
 
-constexpr std::string_view templates_hint =
-    "templates are not supported yet; write the entity itself";
-
 std::string_view describe(const Token& token) {
   return token.kind == Token::Kind::end ? std::string_view("the end of the text") : token.text;
 }
 
-bool is_action_type(std::string_view type) {
-  return type == "Action" || type.ends_with("::Action");
+/// As far as the word or symbol at the error goes.
+Span span_of(const SyntaxError& error, const std::vector<Token>& tokens) {
+  const auto at = std::ranges::lower_bound(tokens, error.offset, {}, &Token::offset);
+  if (at == tokens.end() || at->offset != error.offset) return {error.offset, error.offset + 1};
+  return {at->offset, at->end()};
 }
 
 }  // namespace
@@ -36,6 +37,7 @@ const Token& Parser::peek(std::size_t ahead) const {
 Token Parser::next() {
   const Token token = peek();
   if (at_ + 1 < tokens_.size()) ++at_;
+  read_to_ = token.end();
   return token;
 }
 
@@ -76,25 +78,29 @@ std::expected<std::vector<Policy>, SyntaxError> Parser::policies() {
     }
     list.push_back(policy());
   }
-  if (failed()) return std::unexpected(*error_);
+  if (error_) return std::unexpected(*error_);
+  if (make_.error()) return std::unexpected(*make_.error());
   return list;
 }
 
 Policy Parser::policy() {
   Policy policy;
   policy.annotations = annotations();
-  policy.line = peek().offset;  // made a line and a column by the caller, who has the text
+  const std::uint32_t begin = peek().offset;
   if (take_word("forbid")) {
     policy.effect = Effect::forbid;
   } else if (!take_word("permit")) {
     unexpected("permit or forbid");
   }
   head(policy);
-  policy.condition = conditions();
+  const std::uint32_t conditions = peek().offset;
+  policy.clauses = clauses();
+  if (!failed()) policy.condition = make_.condition(policy.clauses, since(conditions));
   if (!peek().is(";")) {
     unexpected("when, unless or ';'");
   }
   next();
+  policy.span = since(begin);
   return policy;
 }
 
@@ -142,26 +148,25 @@ void Parser::scope_variable(std::string_view name) {
              " (a policy's head is principal, action, resource)");
 }
 
-void Parser::refuse_slot() {
-  if (peek().is("?")) fail_at(peek().offset, std::string(templates_hint));
-}
-
 Scope Parser::scope(std::string_view variable) {
   Scope scope;
   if (take("==")) {
     scope.kind = Scope::Kind::equal;
-    scope.entity = scope_uid();
+    scope_entity(variable, scope);
   } else if (take_word("in")) {
     scope.kind = Scope::Kind::in;
-    scope.entity = scope_uid();
+    scope_entity(variable, scope);
   } else if (take_word("is")) {
-    refuse_slot();
+    if (peek().is("?")) fail_at(peek().offset, "a slot stands for an entity, not for a type");
     scope.kind = Scope::Kind::is;
-    scope.type = program_.names.at(name(path()));
+    const std::uint32_t begin = peek().offset;
+    const std::string type = path();
+    scope.type = make_.name(type);
+    scope.type_at = since(begin);
     if (peek().is("==")) fail_at(peek().offset, "`is` cannot be used together with ==");
     if (take_word("in")) {
       scope.kind = Scope::Kind::is_in;
-      scope.entity = scope_uid();
+      scope_entity(variable, scope);
     }
   } else if (!peek().is(",") && !peek().is(")")) {
     unexpected("==, in, is or the next part after " + std::string(variable));
@@ -169,40 +174,59 @@ Scope Parser::scope(std::string_view variable) {
   return scope;
 }
 
-const EntityUid* Parser::scope_uid() {
-  refuse_slot();
-  if (peek().is("[")) {
-    fail_at(peek().offset,
+/// An entity, or the slot ?variable.
+void Parser::scope_entity(std::string_view variable, Scope& scope) {
+  const Token first = peek();
+  if (first.is("[")) {
+    fail_at(first.offset,
             "principal and resource take one entity, not a list (hint: write one policy for "
             "each, or use `in` in a condition)");
   }
-  const std::string type = path();
-  if (peek().kind != Token::Kind::string) unexpected("an entity such as User::\"alice\"");
-  return uid(type, string_literal());
+  if (take("?")) {
+    const Token name = peek();
+    if (!name.is_word(variable) || name.offset != first.end()) {
+      fail_at(first.offset, fmt::format("the slot here is ?{}", variable));
+    }
+    next();
+    scope.slot = true;
+  } else {
+    scope.entity = uid();
+  }
+  scope.entity_at = since(first.offset);
 }
 
-const EntityUid* Parser::action_uid() {
-  const std::uint32_t offset = peek().offset;
-  const EntityUid* const entity = scope_uid();
+const EntityUid* Parser::uid() {
+  const std::string type = path();
+  if (peek().kind != Token::Kind::string) unexpected("an entity such as User::\"alice\"");
+  const std::string id = string_literal();
+  return make_.uid(type, id);
+}
+
+void Parser::action_uid(ActionScope& scope) {
+  const Token first = peek();
+  if (first.is("?")) fail_at(first.offset, "an action cannot be a slot");
+  const EntityUid* const entity = uid();
   if (!failed() && !is_action_type(entity->type)) {
-    fail_at(offset, "expected an entity of type Action, found " + entity->to_string());
+    fail_at(first.offset, "expected an entity of type Action, found " + entity->to_string());
   }
-  return entity;
+  scope.entities.push_back(entity);
+  scope.entities_at.push_back(since(first.offset));
 }
 
 ActionScope Parser::action_scope() {
   ActionScope scope;
   if (take("==")) {
     scope.kind = ActionScope::Kind::equal;
-    scope.entities.push_back(action_uid());
+    action_uid(scope);
   } else if (take_word("in")) {
     scope.kind = ActionScope::Kind::in;
-    if (!take("[")) {
-      scope.entities.push_back(action_uid());
+    scope.list = take("[");
+    if (!scope.list) {
+      action_uid(scope);
       return scope;
     }
     while (!failed() && !peek().is("]")) {
-      scope.entities.push_back(action_uid());
+      action_uid(scope);
       if (!take(",")) break;
     }
     expect("]");
@@ -212,21 +236,17 @@ ActionScope Parser::action_scope() {
   return scope;
 }
 
-std::optional<NodeId> Parser::conditions() {
-  std::vector<NodeId> list;
-  const std::uint32_t offset = peek().offset;
+std::vector<Clause> Parser::clauses() {
+  std::vector<Clause> list;
   while (peek().is_word("when") || peek().is_word("unless")) {
     const Token keyword = next();
     expect("{");
     if (peek().is("}")) fail_at(peek().offset, "this condition is empty");
     const NodeId condition = expression();
     expect("}");
-    const bool unless = keyword.text == "unless";
-    list.push_back(unless ? add_unary(Op::negate_bool, condition, keyword.offset) : condition);
+    list.push_back({keyword.text == "unless", condition});
   }
-  if (list.empty()) return std::nullopt;
-  // One condition too becomes an `all`, which checks that it is a bool.
-  return add_list(Op::all, list, offset);
+  return list;
 }
 
 Result<void> parse_policies(std::string_view file, std::string_view text, Ids ids, Program& program,
@@ -235,20 +255,24 @@ Result<void> parse_policies(std::string_view file, std::string_view text, Ids id
     return fail(Errc::too_large, fmt::format("{}: larger than {} bytes", file, policy_bytes_max));
   }
   if (!is_utf8(text)) return fail(Errc::malformed, fmt::format("{}: not UTF-8", file));
-  const auto located_error = [&](const SyntaxError& error) {
-    return fail(Errc::malformed, located(file, text, error.offset, error.message));
+  const auto wrong = [&](const SyntaxError& error, Span span) {
+    return fail(Errc::malformed,
+                fmt::format("{}\n{}", located(file, text, error.offset, error.message),
+                            underlined(text, span)));
   };
   auto tokens = lex(text);
-  if (!tokens) return located_error(tokens.error());
-  auto parsed = Parser(std::move(*tokens), program).policies();
-  if (!parsed) return located_error(parsed.error());
+  if (!tokens) return wrong(tokens.error(), {tokens.error().offset, tokens.error().offset + 1});
+  auto parsed = Parser(*tokens, program).policies();
+  if (!parsed) return wrong(parsed.error(), span_of(parsed.error(), *tokens));
 
+  program.sources.push_back({std::string(file), std::string(text)});
   std::set<std::string> used;
   for (const Policy& policy : policies) used.insert(policy.id);
+  LineCounter lines(text);
   for (Policy& policy : *parsed) {
-    const std::uint32_t offset = policy.line;
-    const Position at = position_of(text, offset);
+    const Position at = lines.at(policy.span.begin);
     policy.file = file;
+    policy.source = static_cast<std::uint32_t>(program.sources.size() - 1);
     policy.line = at.line;
     policy.column = at.column;
     const std::string* const id = policy.annotation("id");
@@ -256,8 +280,8 @@ Result<void> parse_policies(std::string_view file, std::string_view text, Ids id
                     ? *id
                     : "policy" + std::to_string(policies.size());
     if (!used.insert(policy.id).second) {
-      return fail(Errc::malformed,
-                  located(file, text, offset, "policy id " + quoted(policy.id) + " is used twice"));
+      return wrong({policy.span.begin, "policy id " + quoted(policy.id) + " is used twice"},
+                   policy.span);
     }
     policies.push_back(std::move(policy));
   }

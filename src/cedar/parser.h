@@ -14,7 +14,6 @@ namespace sallyport::cedar {
 constexpr std::size_t policy_bytes_max = 4 << 20;  // of one text
 constexpr std::size_t policies_max = 20'000;       // in one set
 constexpr std::uint32_t nesting_max = 250;         // brackets, `if`s and such inside each other
-constexpr std::uint16_t tree_depth_max = 1'000;    // of a compiled condition
 
 /// Where policy ids come from.
 enum class Ids {
@@ -22,8 +21,8 @@ enum class Ids {
   from_annotation,  // @id("..."), or by position where there is none
 };
 
-/// Adds the policies of `text` to `policies` and their conditions to `program`. After a failure
-/// both may hold part of the text and are to be thrown away.
+/// Adds the policies and templates of `text` to `policies` and their conditions to `program`. After
+/// a failure both may hold part of the text and are to be thrown away.
 Result<void> parse_policies(std::string_view file, std::string_view text, Ids ids, Program& program,
                             std::vector<Policy>& policies);
 

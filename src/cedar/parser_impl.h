@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "cedar/builder.h"
 #include "cedar/lexer.h"
 #include "cedar/parser.h"
 #include "cedar/program.h"
@@ -20,7 +20,7 @@ namespace sallyport::cedar {
 class Parser {
  public:
   Parser(std::vector<Token> tokens, Program& program)
-      : tokens_(std::move(tokens)), program_(program) {}
+      : tokens_(std::move(tokens)), program_(program), make_(program) {}
 
   std::expected<std::vector<Policy>, SyntaxError> policies();
 
@@ -33,7 +33,9 @@ class Parser {
   void expect(std::string_view symbol);
   void fail_at(std::uint32_t offset, std::string message);
   void unexpected(std::string_view wanted);
-  bool failed() const { return error_.has_value(); }
+  bool failed() const { return error_.has_value() || make_.error().has_value(); }
+  /// From `begin` to the end of what was read last.
+  Span since(std::uint32_t begin) const { return {begin, std::max(begin, read_to_)}; }
 
   // Policies.
   Policy policy();
@@ -42,30 +44,31 @@ class Parser {
   void scope_variable(std::string_view name);
   Scope scope(std::string_view variable);
   ActionScope action_scope();
-  const EntityUid* action_uid();
-  const EntityUid* scope_uid();
-  void refuse_slot();
-  std::optional<NodeId> conditions();
+  void action_uid(ActionScope& scope);
+  const EntityUid* uid();
+  void scope_entity(std::string_view variable, Scope& scope);
+  std::vector<Clause> clauses();
 
   // Conditions, loosest binding first.
   NodeId expression();
   NodeId or_expression();
   NodeId and_expression();
   NodeId relation();
-  NodeId has_relation(NodeId left, std::uint32_t offset);
-  NodeId like_relation(NodeId left, std::uint32_t offset);
-  NodeId is_relation(NodeId left, std::uint32_t offset);
+  NodeId has_relation(NodeId left, std::uint32_t begin);
+  NodeId like_relation(NodeId left, std::uint32_t begin);
+  NodeId is_relation(NodeId left, std::uint32_t begin);
   NodeId sum();
   NodeId product();
   NodeId unary();
   NodeId member();
-  NodeId method(NodeId on, const Token& name);
+  NodeId method(NodeId on, const Token& name, std::uint32_t begin);
   NodeId primary();
   NodeId word();
   NodeId path_or_variable();
-  NodeId function(std::string_view name, std::uint32_t offset);
-  NodeId set_literal();
-  NodeId record_literal();
+  NodeId function(std::string_view name, std::uint32_t begin);
+  NodeId set_literal(std::uint32_t begin);
+  NodeId record_literal(std::uint32_t begin);
+  NodeId number(std::string_view digits, bool negative, std::uint32_t begin);
   std::vector<NodeId> arguments(std::string_view close);
 
   // Words.
@@ -73,23 +76,13 @@ class Parser {
   std::string string_literal();
   std::string_view attribute_name();
 
-  // Making nodes.
-  NodeId add(Node node, std::uint32_t offset);
-  NodeId add_unary(Op op, NodeId a, std::uint32_t offset, std::uint32_t b = 0);
-  NodeId add_binary(Op op, NodeId a, NodeId b, std::uint32_t offset);
-  NodeId add_list(Op op, const std::vector<NodeId>& items, std::uint32_t offset, Fn fn = Fn::ip);
-  NodeId add_literal(Value value, std::uint32_t offset);
-  NodeId add_number(std::string_view digits, bool negative, std::uint32_t offset);
-  std::optional<Value> literal_of(NodeId node) const;
-  std::uint32_t name(std::string_view text);
-  const EntityUid* uid(std::string_view type, std::string_view id);
-
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
+  std::uint32_t read_to_ = 0;
   std::uint32_t nesting_ = 0;
   std::optional<SyntaxError> error_;
   Program& program_;
-  std::unordered_map<std::string, std::uint32_t> names_;
+  NodeBuilder make_;
 };
 
 }  // namespace sallyport::cedar

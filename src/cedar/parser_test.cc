@@ -21,8 +21,8 @@ TEST(CedarParser, AnErrorSaysLineAndColumn) {
                   .starts_with("f.cedar:3:3: "));
   EXPECT_TRUE(problem("permit (principal, action, resource) when { \"\u00e9\u00e9\" == } ;")
                   .starts_with("f.cedar:1:53: "));
-  EXPECT_TRUE(problem("permit (principal == ?principal, action, resource);")
-                  .starts_with("f.cedar:1:22: templates"));
+  EXPECT_TRUE(problem("permit (principal == ?resource, action, resource);")
+                  .starts_with("f.cedar:1:22: the slot"));
 }
 
 TEST(CedarParser, RefusesWhatTheLanguageRefuses) {

@@ -12,6 +12,7 @@
 
 #include "cedar/extension.h"
 #include "cedar/lexer.h"
+#include "cedar/source.h"
 #include "cedar/value.h"
 
 namespace sallyport::cedar {
@@ -47,10 +48,16 @@ enum class Op : std::uint8_t {
   has,     // a, b: name
   like,    // a, b: pattern
   is,      // a, b: name of the type
-  set,     // a: first child, b: count
+  set,     // a: first child, b: count; c: 1 + the literal it always is, or 0
   record,  // a: first child, b: count; c: first field name
-  call,    // fn, a: first child, b: count
+  call,    // fn, a: first child, b: count; c as of a set
 };
+
+/// Whether a node of that kind has one child, `a`.
+inline bool is_unary(Op op) {
+  return op == Op::negate_bool || op == Op::negate_number || op == Op::is_empty ||
+         op == Op::attribute || op == Op::has || op == Op::like || op == Op::is;
+}
 
 using NodeId = std::uint32_t;
 
@@ -68,13 +75,48 @@ struct Name {
   std::uint64_t hash = 0;
 };
 
+/// A text and the name it is known by in messages.
+struct PolicyText {
+  std::string file;
+  std::string text;
+};
+
 struct Program {
+  /// Calls `use` with each child of a node.
+  template <class Use>
+  void each_child(const Node& node, Use use) const {
+    switch (node.op) {
+      case Op::literal:
+      case Op::principal:
+      case Op::action:
+      case Op::resource:
+      case Op::context:
+        return;
+      case Op::all:
+      case Op::any:
+      case Op::set:
+      case Op::record:
+      case Op::call:
+        for (std::uint32_t i = 0; i < node.b; ++i) use(children[node.a + i]);
+        return;
+      case Op::choose:
+        use(node.a);
+        use(node.b);
+        use(node.c);
+        return;
+      default:
+        use(node.a);
+        if (!is_unary(node.op)) use(node.b);
+    }
+  }
+
   std::vector<Node> nodes;
-  std::vector<std::uint32_t> offsets;  // of each node in its source, for messages
+  std::vector<Span> spans;  // of each node in its policy's source, for messages
   std::vector<NodeId> children;
   std::vector<Value> literals;
   std::vector<Name> names;
   std::vector<std::vector<PatternPart>> patterns;
+  std::vector<PolicyText> sources;
   std::unique_ptr<Arena> arena = std::make_unique<Arena>();  // what literals and names point to
 };
 
@@ -82,14 +124,19 @@ struct Program {
 struct Scope {
   enum class Kind : std::uint8_t { any, equal, in, is, is_in };
   Kind kind = Kind::any;
-  const EntityUid* entity = nullptr;  // equal, in, is_in
+  bool slot = false;                  // of a template: ?principal or ?resource is the entity
+  const EntityUid* entity = nullptr;  // equal, in, is_in, unless it is a slot
   Name type;                          // is, is_in
+  Span entity_at;
+  Span type_at;
 };
 
 struct ActionScope {
   enum class Kind : std::uint8_t { any, equal, in };
   Kind kind = Kind::any;
   std::vector<const EntityUid*> entities;  // in: any of them
+  std::vector<Span> entities_at;
+  bool list = false;  // written in brackets
 };
 
 enum class Effect : std::uint8_t { permit, forbid };
@@ -99,18 +146,30 @@ struct Annotation {
   std::string value;
 };
 
+/// A `when` or an `unless`.
+struct Clause {
+  bool unless = false;
+  NodeId body = 0;
+};
+
+/// A policy, or a template: a policy whose head has slots that a link fills.
 struct Policy {
   std::string id;
   Effect effect = Effect::permit;
   Scope principal;
   ActionScope action;
   Scope resource;
-  std::optional<NodeId> condition;
+  std::optional<NodeId> condition;  // an `all` of the clauses
+  std::vector<Clause> clauses;
   std::vector<Annotation> annotations;
+  std::string template_id;  // of a policy that was linked
   std::string file;
+  std::uint32_t source = 0;  // in Program::sources
   std::uint32_t line = 0;
   std::uint32_t column = 0;
+  Span span;  // from the effect to the semicolon
 
+  bool is_template() const { return principal.slot || resource.slot; }
   /// The annotation's value, or null.
   const std::string* annotation(std::string_view name) const;
 };

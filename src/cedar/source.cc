@@ -45,6 +45,18 @@ Position position_of(std::string_view text, std::size_t offset) {
   return at;
 }
 
+Position LineCounter::at(std::size_t offset) {
+  for (; done_ < std::min(offset, text_.size()); ++done_) {
+    if (text_[done_] == '\n') {
+      ++position_.line;
+      position_.column = 1;
+    } else if (starts_character(text_[done_])) {
+      ++position_.column;
+    }
+  }
+  return position_;
+}
+
 std::string located(std::string_view file, std::string_view text, std::size_t offset,
                     std::string_view what) {
   const Position at = position_of(text, offset);

@@ -23,6 +23,18 @@ struct Span {
 
 Position position_of(std::string_view text, std::size_t offset);
 
+/// The positions of offsets that only grow, in one pass over the text.
+class LineCounter {
+ public:
+  explicit LineCounter(std::string_view text) : text_(text) {}
+  Position at(std::size_t offset);
+
+ private:
+  std::string_view text_;
+  std::size_t done_ = 0;
+  Position position_;
+};
+
 /// std::ranges::contains, which the distribution's library does not have yet.
 template <class Range, class T, class Projection>
 bool holds(const Range& range, const T& value, Projection projection) {

@@ -446,7 +446,9 @@ TEST(Policies, AHeadThatCanNeverMatchIsRefusedWithAHint) {
 
 TEST(Policies, ASyntaxErrorSaysWhere) {
   EXPECT_EQ(refusal_of("permit (principal, action, resource)\nwhen { true"),
-            "test.cedar:2:12: expected '}', found the end of the text");
+            "test.cedar:2:12: expected '}', found the end of the text\n"
+            "  2 | when { true\n"
+            "    |            ^");
 }
 
 TEST(Policies, TwoPoliciesOfOneIdAreRefused) {
