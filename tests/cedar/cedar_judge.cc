@@ -5,6 +5,7 @@
 #include <iostream>
 #include <string>
 
+#include <fmt/format.h>
 #include <simdjson.h>
 
 #include "cedar/json.h"
