@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::size_t upstream_flush_bytes = 64 * 1024;
 constexpr std::size_t parameter_recorded_bytes_max = 4096;
+constexpr std::size_t name_bytes_max = 63;  // NAMEDATALEN - 1
+// A pipeline may not keep the worker from its other sessions.
+constexpr int messages_per_turn = 32;
+constexpr std::chrono::seconds cancel_s_max{2};
 
 Refusal not_analysed(std::string reason, std::string hint = "") {
   return {.kind = Refusal::Kind::not_analysed,
@@ -28,6 +32,33 @@ Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary) {
   const Bytes kept = value->first(std::min(value->size(), parameter_recorded_bytes_max));
   if (!binary && is_utf8(as_text(kept))) return {.value = std::string(as_text(kept))};
   return {.value = to_base64(kept), .binary = true};
+}
+
+/// With an empty or unknown search_path these could be anything, or nothing.
+bool names_something_unqualified(const sql::Statement& statement) {
+  const auto unqualified = [](const auto& use) { return use.name.schema.empty(); };
+  return std::ranges::any_of(statement.relations, unqualified) ||
+         std::ranges::any_of(statement.objects, unqualified) ||
+         std::ranges::any_of(statement.routines,
+                             [](const sql::RoutineUse& use) {
+                               return use.name.schema.empty() &&
+                                      use.routine_class == sql::RoutineClass::unknown;
+                             }) ||
+         std::ranges::any_of(statement.nested, names_something_unqualified);
+}
+
+/// A text of several statements can fail as a whole and still have changed what these names mean.
+bool redefines_names(const sql::Statement& statement) {
+  return statement.prepared == sql::NamedEffect::define ||
+         statement.prepared == sql::NamedEffect::deallocate ||
+         statement.cursor == sql::CursorEffect::declare || statement.kind.starts_with("discard");
+}
+
+std::size_t copies_from_client(const sql::Analysis& analysis) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(analysis.statements, [](const sql::Statement& statement) {
+        return statement.kind == "copy_from" && statement.copy == sql::CopyEnd::client;
+      }));
 }
 
 bool uses_names(const sql::Statement& statement) {
@@ -56,6 +87,7 @@ bool ends_in_effect(const sql::Analysis& analysis) {
 }  // namespace
 
 Task<Result<void>> Conversation::client_side() {
+  int messages = 0;
   while (!ended_) {
     auto message = client_reader_.poll();
     if (!message) {
@@ -87,6 +119,7 @@ Task<Result<void>> Conversation::client_side() {
       }
       continue;
     }
+    if (++messages % messages_per_turn == 0) co_await net::Reactor::current().yield();
     auto handled = co_await on_client(**message);
     if (!handled) {
       end("protocol", handled.error().code == Errc::malformed ? "08P01" : "58000",
@@ -105,14 +138,21 @@ Task<Result<void>> Conversation::client_side() {
       }
     }
   }
+  if (running() && end_.reason == "client") {
+    // Nobody waits for what runs: it must not go on at the target.
+    auto cancelled =
+        co_await upstream_.cancel(permit_, net::Reactor::current().now() + cancel_s_max);
+    if (!cancelled) log::debug("cancel failed", {{"detail", cancelled.error().detail}});
+  }
   co_await upstream_.close(permit_);
   co_return ok();
 }
 
 Task<Result<bool>> Conversation::on_client(const Message& message) {
+  if (message.type == frontend::terminate) co_return false;
+  co_await copy_begun();
+  if (ended_) co_return true;
   switch (message.type) {
-    case frontend::terminate:
-      co_return false;
     case frontend::sync:
       on_sync();
       co_return true;
@@ -134,6 +174,8 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
   }
   auto room = co_await room_in_pipeline();
   if (!room) co_return fail(room);
+  co_await steering_answered();
+  if (ended_ || skipping_) co_return true;
   if (message.discarded) {
     refuse_too_large(message.type);
     co_return true;
@@ -183,6 +225,27 @@ Task<Result<void>> Conversation::room_in_pipeline() {
   co_return ok();
 }
 
+/// Until every COPY FROM STDIN that was sent has begun or failed: before that, nobody can say
+/// whether the client's next message is for the copy.
+Task<void> Conversation::copy_begun() {
+  if (copies_expected_ == 0 || copy_in_ != nullptr) co_return;
+  upstream_.flush_request(permit_);
+  while (copies_expected_ > 0 && copy_in_ == nullptr && !ended_) {
+    if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
+    if (copies_expected_ > 0 && copy_in_ == nullptr && !ended_) co_await progress_.wait();
+  }
+}
+
+/// Until it is certain again what names mean.
+Task<void> Conversation::steering_answered() {
+  if (steering_ == 0) co_return;
+  upstream_.flush_request(permit_);
+  while (steering_ > 0 && !ended_ && !skipping_) {
+    if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
+    if (steering_ > 0 && !ended_ && !skipping_) co_await progress_.wait();
+  }
+}
+
 Task<void> Conversation::batches_answered() {
   while (owed_ready_ > 0 && !ended_) {
     if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
@@ -213,6 +276,11 @@ Task<void> Conversation::portal_confirmed(const std::string& portal) {
 Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
   Asked asked;
   asked.command.kind = std::move(kind);
+  if (!is_utf8(sql)) {
+    asked.refusal = not_analysed("invalid byte sequence for encoding \"UTF8\"");
+    asked.sqlstate = "22021";
+    co_return asked;
+  }
   asked.command.text = std::move(sql);
   auto analysis = shapes_.analyse(parser_, asked.command.text);
   if (!analysis) {
@@ -244,6 +312,10 @@ Conversation::Asked Conversation::ask_prepared(std::string kind, const Prepared&
 }
 
 void Conversation::add_actions(const sql::Analysis& analysis, std::string_view sql, Asked& asked) {
+  if (analysis.statements.size() > 1 && std::ranges::any_of(analysis.statements, redefines_names)) {
+    asked.refusal = not_analysed("PREPARE, DEALLOCATE, DECLARE and DISCARD must be sent alone");
+    return;
+  }
   for (const sql::Statement& statement : analysis.statements) {
     asked.refusal = check_session_state(statement);
     if (asked.refusal) return;
@@ -275,14 +347,10 @@ void Conversation::add_actions(const sql::Analysis& analysis, std::string_view s
 }
 
 std::optional<Refusal> Conversation::check_session_state(const sql::Statement& statement) {
-  if (path_.unknown) {
-    for (const sql::RelationUse& relation : statement.relations) {
-      if (relation.name.schema.empty()) {
-        return not_analysed(
-            "search_path is not known here, so \"" + relation.name.name + "\" could be any table",
-            "write schema.table, or end the transaction");
-      }
-    }
+  const SearchPath::Schemas& path = path_.current();
+  if ((!path || path->empty()) && names_something_unqualified(statement)) {
+    return not_analysed("search_path names no schema that the gateway knows",
+                        "write schema.name for tables, types and functions");
   }
   for (const sql::RelationUse& relation : statement.relations) {
     // Its rule calls set_config, which the text does not show.
@@ -363,6 +431,8 @@ void Conversation::expect(Reply reply) {
       reply.expect == Expect::sync) {
     ++owed_ready_;
   }
+  if (reply.steers) ++steering_;
+  copies_expected_ += reply.copies_expected;
   replies_.push_back(std::move(reply));
 }
 
@@ -380,7 +450,7 @@ void Conversation::refuse_query(const Refusal& refusal, std::string_view sqlstat
   ++end_.refused;
   ByteVector error;
   append_error(error, error_of(refusal, sqlstate, session_), position);
-  if (replies_.empty() && transaction_ != 'T') {
+  if (replies_.empty() && transaction_ != 'T' && !batch_forwarded_) {
     answer_locally(std::move(error), true);
     return;
   }
@@ -460,6 +530,8 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
   upstream_.send(*permit);
   Reply reply;
   reply.expect = Expect::query;
+  reply.steers = steers(*asked.analysis);
+  reply.copies_expected = copies_from_client(*asked.analysis);
   reply.permit.emplace(std::move(*permit));
   reply.analysis = std::move(asked.analysis);
   expect(std::move(reply));
@@ -470,6 +542,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   auto parsed = parse_body(message.body);
   if (!parsed) co_return fail(parsed);
   const std::string name(parsed->name);
+  if (refuse_name(name)) co_return ok();
   const std::vector<std::uint32_t> types = std::move(parsed->parameter_types);
   Asked asked = co_await ask("prepare", std::string(parsed->sql));
   if (!name.empty()) co_await confirmed(name);
@@ -505,7 +578,11 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   reply.name = name;
   reply.prepared = prepared;
   if (!names_.define(name, prepared, reply.before)) {
-    co_return fail(Errc::too_large, "too many prepared statements");
+    refuse_extended(guard_.refuse(session_, permit->command(),
+                                  not_analysed("too many prepared statements in this session",
+                                               "close those that are no longer used")),
+                    "54000", 0);
+    co_return ok();
   }
   upstream_.send(*permit);
   batch_forwarded_ = true;
@@ -519,6 +596,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   if (!bound) co_return fail(bound);
   const std::string statement(bound->statement);
   const std::string name(bound->portal);
+  if (refuse_name(statement) || refuse_name(name)) co_return ok();
   ByteVector raw(message.raw.begin(), message.raw.end());
   std::vector<Parameter> parameters;
   parameters.reserve(bound->parameters.size());
@@ -570,10 +648,15 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   portal->prepared = prepared;
   portal->parameters = std::move(parameters);
   portal->batch = batch_;
+  if (!names_.define(name, portal)) {
+    refuse_extended(guard_.refuse(session_, permit->command(),
+                                  not_analysed("too many portals in this session")),
+                    "54000", 0);
+    co_return ok();
+  }
   upstream_.send(*permit);
   batch_forwarded_ = true;
   portal->permit.emplace(std::move(*permit));
-  if (!names_.define(name, portal)) co_return fail(Errc::too_large, "too many portals");
   Reply reply;
   reply.expect = Expect::bind;
   reply.name = name;
@@ -587,6 +670,7 @@ Task<Result<void>> Conversation::on_describe(Bytes body) {
   if (!named) co_return fail(named);
   const char kind = named->kind;
   const std::string name(named->name);
+  if (refuse_name(name)) co_return ok();
   Reply reply;
   if (kind == 'S') {
     co_await confirmed(name);
@@ -621,6 +705,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
   auto execute = execute_body(body);
   if (!execute) co_return fail(execute);
   const std::string name(execute->portal);
+  if (refuse_name(name)) co_return ok();
   const std::uint32_t rows_max = execute->rows_max;
   co_await portal_confirmed(name);
   const auto portal = names_.portal(name);
@@ -655,7 +740,11 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     auto permit = co_await guard_.authorize(session_, std::move(asked.command));
     if (ended_ || skipping_) co_return ok();
     if (!permit) {
-      refuse_extended(permit.error(), "42501", 0);
+      if (permit.error().kind == Refusal::Kind::session) {
+        end("expired", "28000", permit.error().reason);
+      } else {
+        refuse_extended(permit.error(), "42501", 0);
+      }
       co_return ok();
     }
     portal->permit.emplace(std::move(*permit));
@@ -665,6 +754,8 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
   batch_forwarded_ = true;
   Reply reply;
   reply.expect = Expect::execute;
+  reply.steers = steers(*portal->prepared->analysis);
+  reply.copies_expected = copies_from_client(*portal->prepared->analysis);
   reply.name = name;
   reply.portal = portal;
   expect(std::move(reply));
@@ -676,6 +767,7 @@ Task<Result<void>> Conversation::on_close(Bytes body) {
   if (!named) co_return fail(named);
   const char kind = named->kind;
   const std::string name(named->name);
+  if (refuse_name(name)) co_return ok();
   Reply reply;
   reply.expect = Expect::close;
   reply.name = name;
@@ -693,6 +785,18 @@ Task<Result<void>> Conversation::on_close(Bytes body) {
   batch_forwarded_ = true;
   expect(std::move(reply));
   co_return ok();
+}
+
+/// The server would cut a longer name, so that two of ours were one of its.
+bool Conversation::refuse_name(std::string_view name) {
+  if (name.size() <= name_bytes_max) return false;
+  Command command;
+  command.kind = "name";
+  refuse_extended(guard_.refuse(session_, command,
+                                not_analysed("a name is longer than " +
+                                             std::to_string(name_bytes_max) + " bytes")),
+                  "42622", 0);
+  return true;
 }
 
 void Conversation::on_sync() {

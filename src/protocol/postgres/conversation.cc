@@ -43,7 +43,7 @@ Conversation::Conversation(Parts parts)
       upstream_(parts.upstream),
       read_only_(parts.read_only),
       place_(std::move(parts.place)) {
-  path_.current = path_.initial = place_.search_path;
+  path_.session = path_.initial = place_.search_path;
 }
 
 Task<ledger::SessionEnd> Conversation::run() {

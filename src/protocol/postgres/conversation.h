@@ -57,15 +57,21 @@ struct Reply {
   bool answered = false;                 // refused_query: the error has been replaced
   Outcome outcome;                       // query
   std::optional<std::uint16_t> columns;  // of the rows that are coming, once described
+  bool steers = false;                   // names may mean something else once this is done
+  std::size_t copies_expected = 0;       // COPY FROM STDIN in it that the server has not begun
 };
 
-/// The session's knowledge of search_path, which decides what unqualified names mean.
+/// The session's knowledge of search_path, which decides what unqualified names mean. nullopt:
+/// nobody can say what the server has, and only qualified names may be used.
 struct SearchPath {
-  std::vector<std::string> current;
-  std::vector<std::string> initial;
-  std::optional<std::vector<std::string>> before_transaction;  // set when changed inside one
-  bool local = false;    // changed by SET LOCAL: undone at the end in any case
-  bool unknown = false;  // until the end of the transaction nobody can say
+  using Schemas = std::optional<std::vector<std::string>>;
+
+  Schemas initial;
+  Schemas session;                            // outlives the transaction, if that commits
+  std::optional<Schemas> before_transaction;  // what a rollback goes back to, once changed
+  std::optional<Schemas> local;               // SET LOCAL: until the transaction ends
+
+  const Schemas& current() const { return local ? *local : session; }
 };
 
 class Conversation {
@@ -107,6 +113,7 @@ class Conversation {
   Task<Result<void>> on_describe(Bytes body);
   Task<Result<void>> on_execute(Bytes body);
   Task<Result<void>> on_close(Bytes body);
+  bool refuse_name(std::string_view name);
   void on_sync();
   void on_function_call();
   Result<void> on_copy(const Message& message);
@@ -114,6 +121,8 @@ class Conversation {
   Task<void> confirmed(const std::string& statement);
   Task<void> portal_confirmed(const std::string& portal);
   Task<void> batches_answered();
+  Task<void> steering_answered();
+  Task<void> copy_begun();
   Task<Result<void>> room_in_pipeline();
 
   struct Asked {
@@ -149,11 +158,15 @@ class Conversation {
   Result<void> finish_execute(Reply& head, const Message& message);
   void skip_to_sync();
   void drop(Reply& reply);
+  void finished(Reply& reply);
   void pop();
   void drain_local();
   void begin_copy_in(const Permit& permit);
   void apply(const sql::Analysis& analysis, std::string_view sql);
   void transaction_ended();
+  void set_path(const sql::SettingChange& setting);
+  void path_changed();
+  bool steers(const sql::Analysis& analysis) const;
 
   void to_client(Bytes raw) { append(client_out_, raw); }
   Task<Result<void>> flush_client();
@@ -175,6 +188,8 @@ class Conversation {
   Names names_;
   std::list<Reply> replies_;
   std::size_t owed_ready_ = 0;       // replies that end in the server's ReadyForQuery
+  std::size_t steering_ = 0;         // replies that steer
+  std::size_t copies_expected_ = 0;  // of all replies
   char transaction_ = 'I';           // as the last ReadyForQuery said
   std::uint64_t batch_ = 1;          // of the client's extended messages, up to its next Sync
   bool batch_forwarded_ = false;     // something of this batch went to the server

@@ -8,9 +8,8 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::string_view token_suffix = "#jwt";
-constexpr std::size_t password_bytes_max = 20 * 1024;  // a token may be 16 KiB
-constexpr std::byte tls_handshake{0x16};               // first byte of a TLS ClientHello
-constexpr int openings_max = 3;                        // GSSENCRequest, SSLRequest, startup
+constexpr std::byte tls_handshake{0x16};  // first byte of a TLS ClientHello
+constexpr int openings_max = 3;           // GSSENCRequest, SSLRequest, startup
 
 constexpr std::uint32_t auth_cleartext = 3, auth_sasl = 10, auth_sasl_continue = 11,
                         auth_sasl_final = 12;
@@ -78,14 +77,15 @@ Task<std::optional<LoggedIn>> Login::run(std::unique_ptr<net::Stream> stream, St
   if (auto negotiated = co_await negotiate(client, (*startup)->version); !negotiated) {
     co_return std::nullopt;
   }
-  client.limits =
-      std::make_unique<MessageLimits>(MessageLimits::client(options_.message_bytes_max));
+  client.limits = std::make_unique<MessageLimits>(MessageLimits::login());
   client.reader = std::make_unique<MessageReader>(*client.stream, *client.limits);
   auto authenticated = co_await authenticate(client);
   if (!authenticated) {
     co_await turn_away(client, std::move(authenticated.error()));
     co_return std::nullopt;
   }
+  // What has arrived already is judged by the new limits as well: the reader refers to them.
+  *client.limits = MessageLimits::client(options_.message_bytes_max);
   co_return std::move(client);
 }
 
@@ -222,7 +222,7 @@ Task<std::expected<ByteVector, Login::Denied>> Login::password_message(LoggedIn&
                .hint = "",
                .reason = message.error().detail});
   }
-  if (message->type != frontend::password || message->body.size() > password_bytes_max) {
+  if (message->type != frontend::password) {
     co_return std::unexpected(Denied{
         .sqlstate = "08P01", .message = "expected a password message", .hint = "", .reason = ""});
   }

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::uint32_t any_length = 0x7fffffff;
 constexpr std::uint32_t small_message_max = 64 * 1024;
+constexpr std::uint32_t password_message_max = 20 * 1024;  // a token may be 16 KiB
 // A row description can have 1,664 columns with long names.
 constexpr std::uint32_t description_max = 1 << 20;
 // Above this a row or a piece of copy data is not gathered but streamed.
@@ -37,6 +38,12 @@ MessageLimits MessageLimits::client(std::size_t message_bytes_max) {
   }
   limits.streamed_ = {frontend::copy_data, frontend::copy_data};
   limits.discarded_ = {frontend::query, frontend::parse, frontend::bind};
+  return limits;
+}
+
+MessageLimits MessageLimits::login() {
+  MessageLimits limits;
+  limits.bytes_max_[static_cast<unsigned char>(frontend::password)] = password_message_max;
   return limits;
 }
 

@@ -18,6 +18,8 @@ class MessageLimits {
  public:
   /// What a client may send after startup; `message_bytes_max` bounds Query, Parse, Bind, CopyData.
   static MessageLimits client(std::size_t message_bytes_max);
+  /// What a client may send before it has proved who it is: passwords.
+  static MessageLimits login();
   /// What a server may send; rows and copy data may have any length, for they are streamed.
   static MessageLimits server();
 

@@ -267,17 +267,12 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
 
 void Conversation::begin_copy_in(const Permit& permit) {
   copy_in_ = &permit;
-  // The server ignores the Syncs that were sent before the copy ended; it will answer the one
-  // that comes after.
-  for (auto reply = replies_.begin(); reply != replies_.end();) {
-    if (reply->expect == Expect::sync) {
-      --owed_ready_;
-      batch_forwarded_ = true;
-      reply = replies_.erase(reply);
-    } else {
-      ++reply;
-    }
+  Reply& head = replies_.front();
+  if (head.copies_expected > 0) {
+    --head.copies_expected;
+    --copies_expected_;
   }
+  progress_.notify();
 }
 
 Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
@@ -305,7 +300,15 @@ Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
 }
 
 Result<void> Conversation::on_error(Reply& head, const Message& message) {
-  if (auto fields = error_fields(message.body); !fields) return fail(fields);
+  auto fields = error_fields(message.body);
+  if (!fields) return fail(fields);
+  for (const auto& [code, value] : *fields) {
+    if (code == 'V' && (value == "FATAL" || value == "PANIC")) {
+      to_client(message.raw);  // the server's last words, whatever was asked
+      stop("target", describe_error(message.body));
+      return ok();
+    }
+  }
   copy_in_ = nullptr;
   last_tag_ = "ROLLBACK";  // whatever ended, nothing of it holds
   switch (head.expect) {
@@ -362,6 +365,7 @@ void Conversation::skip_to_sync() {
 }
 
 void Conversation::drop(Reply& reply) {
+  finished(reply);
   switch (reply.expect) {
     case Expect::parse: {
       names_.undo(reply.name, reply.prepared, std::move(reply.before));
@@ -435,7 +439,14 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
   return ok();
 }
 
+/// Nothing waits for this reply any more.
+void Conversation::finished(Reply& reply) {
+  if (reply.steers) --steering_;
+  copies_expected_ -= reply.copies_expected;
+}
+
 void Conversation::pop() {
+  finished(replies_.front());
   replies_.pop_front();
   drain_local();
   progress_.notify();
@@ -499,42 +510,59 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
         break;
     }
     if (!kept) end("protocol", "54000", "too many prepared statements or cursors");
-    if (statement.kind == "discard") {
-      // Which of its forms does not matter: what is forgotten here is refused, not allowed.
-      names_.forget_all_prepared();
-      names_.forget_all_cursors();
-      path_.current = path_.initial;
-      place_.search_path = path_.current;
-    }
-    for (const sql::SettingChange& setting : statement.settings) {
-      if (setting.name != "search_path" && setting.name != "all") continue;
-      if (!path_.before_transaction) path_.before_transaction = path_.current;
-      path_.local = setting.local;
-      auto schemas = setting.reset   ? std::optional(path_.initial)
-                     : setting.value ? parse_search_path(*setting.value)
-                                     : std::nullopt;
-      if (setting.name == "all" && !setting.reset) continue;
-      path_.unknown = !schemas.has_value();
-      if (schemas) path_.current = place_.search_path = *std::move(schemas);
-    }
-    if (statement.transaction == sql::TransactionEffect::rollback_to && path_.before_transaction) {
-      path_.unknown = true;
+    for (const sql::SettingChange& setting : statement.settings) set_path(setting);
+    if (statement.transaction == sql::TransactionEffect::rollback_to &&
+        (path_.before_transaction || path_.local)) {
+      // What was set after the savepoint is undone, and the gateway does not keep what was before.
+      path_.session.reset();
+      path_.local.reset();
     }
   }
+  path_changed();
+}
+
+void Conversation::set_path(const sql::SettingChange& setting) {
+  const bool all = setting.name == "all" && setting.reset;
+  if (setting.name != "search_path" && !all) return;
+  SearchPath::Schemas schemas;
+  if (setting.reset) {
+    schemas = path_.initial;
+  } else if (setting.value) {
+    schemas = parse_search_path(*setting.value);
+  }
+  if (!path_.before_transaction) path_.before_transaction = path_.session;
+  if (setting.local) {
+    path_.local = std::move(schemas);
+  } else {
+    path_.session = std::move(schemas);
+    path_.local.reset();
+  }
+}
+
+void Conversation::path_changed() {
+  place_.search_path = path_.current().value_or(std::vector<std::string>());
+}
+
+bool Conversation::steers(const sql::Analysis& analysis) const {
+  return std::ranges::any_of(analysis.statements, [&](const sql::Statement& statement) {
+    return !statement.settings.empty() || statement.kind.starts_with("discard") ||
+           statement.prepared == sql::NamedEffect::define ||
+           statement.prepared == sql::NamedEffect::deallocate ||
+           statement.cursor == sql::CursorEffect::declare ||
+           statement.cursor == sql::CursorEffect::close ||
+           (statement.transaction != sql::TransactionEffect::none &&
+            (path_.before_transaction || path_.local));
+  });
 }
 
 void Conversation::transaction_ended() {
   names_.transaction_ended();
-  if (!path_.before_transaction) return;
-  const bool undone = path_.local || last_tag_ == "ROLLBACK";
-  if (undone) {
-    path_.current = *path_.before_transaction;
-    path_.unknown = false;
+  path_.local.reset();
+  if (path_.before_transaction && last_tag_ == "ROLLBACK") {
+    path_.session = *std::move(path_.before_transaction);
   }
-  // A path that is set to what cannot be read stays unknown after a commit.
   path_.before_transaction.reset();
-  path_.local = false;
-  place_.search_path = path_.current;
+  path_changed();
 }
 
 }  // namespace sallyport::postgres

@@ -181,7 +181,6 @@ Result<std::string_view> query_text(Bytes body) {
   if (!reader.finished()) {
     return fail(Errc::malformed, "query text does not end in its only zero");
   }
-  if (!is_utf8(sql)) return fail(Errc::malformed, "query text is not UTF-8");
   return sql;
 }
 
@@ -197,8 +196,8 @@ Result<ParseBody> parse_body(Bytes body) {
   parsed.parameter_types.reserve(count);
   for (std::uint16_t i = 0; i < count; ++i) parsed.parameter_types.push_back(reader.u32());
   if (!reader.finished()) return fail(Errc::malformed, "Parse message");
-  if (!is_utf8(parsed.name) || !is_utf8(parsed.sql)) {
-    return fail(Errc::malformed, "Parse message is not UTF-8");
+  if (!is_utf8(parsed.name)) {
+    return fail(Errc::malformed, "a statement's name is not UTF-8");
   }
   return parsed;
 }

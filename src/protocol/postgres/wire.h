@@ -101,7 +101,8 @@ class FieldReader {
   bool failed_ = false;
 };
 
-/// The text of a Query message, valid UTF-8 with no zero inside.
+/// The text of a Query message, with no zero inside. Whether it is UTF-8 is for the caller to
+/// check, as for the text of a Parse: the session survives one that is not.
 Result<std::string_view> query_text(Bytes body);
 
 struct ParseBody {
