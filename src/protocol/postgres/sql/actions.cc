@@ -15,6 +15,8 @@ namespace {
 
 using Words = std::unordered_set<std::string_view>;
 
+constexpr int kOldestServer = 13;
+
 std::string hash_of(std::string_view text) {
   return to_hex(sha256(as_bytes(text)));
 }
@@ -99,19 +101,31 @@ class Mapper {
   void table(const RelationUse& use) {
     const std::string_view action = action_of(use.use);
     if (use.use == Use::grant) return database(action);
-    std::vector<std::string> where;
-    const bool system = use.name.schema.empty() && use.use != Use::create;
-    if (system && is_catalog_relation(use.name.name)) {
-      where = {"pg_catalog"};
-    } else {
-      where = use.temporary ? std::vector<std::string>{"pg_temp"} : schemas(use.name);
-      // Newer than our list, perhaps: it must be permitted as either.
-      if (system && use.name.name.starts_with("pg_")) where.emplace_back("pg_catalog");
-    }
-    for (const auto& schema : where) {
+    for (const auto& schema : schemas_of(use)) {
       add(action, "Table",
           resource_id({place_.connection, place_.database, schema, use.name.name}));
     }
+  }
+
+  std::vector<std::string> schemas_of(const RelationUse& use) {
+    if (use.temporary) return {"pg_temp"};
+    const bool may_be_system = use.name.schema.empty() && use.use != Use::create;
+    const int since = may_be_system ? catalog_relation_since(use.name.name) : 0;
+    if (since != 0 && is_on_server(since) && !catalog_is_shadowed()) return {"pg_catalog"};
+    std::vector<std::string> where = schemas(use.name);
+    // Newer than our list, perhaps: it must be permitted as either.
+    if (may_be_system && use.name.name.starts_with("pg_")) where.emplace_back("pg_catalog");
+    return where;
+  }
+
+  bool is_on_server(int since) const {
+    return since <= kOldestServer || since <= place_.server_major;
+  }
+
+  /// pg_catalog is searched first unless the path says where.
+  bool catalog_is_shadowed() const {
+    const auto found = std::ranges::find(place_.search_path, "pg_catalog");
+    return found != place_.search_path.end() && found != place_.search_path.begin();
   }
 
   void routine(std::string_view action, const Name& name) {
@@ -137,18 +151,23 @@ class Mapper {
   }
 
   void call(const RoutineUse& use) {
-    if (use.routine_class == RoutineClass::pure || use.routine_class == RoutineClass::session) {
-      return;
-    }
+    const bool bare = use.name.schema.empty();
+    RoutineClass routine_class = use.routine_class;
+    const bool ours = !bare || (is_on_server(use.since) && !catalog_is_shadowed());
+    if (!ours && routine_class != RoutineClass::dynamic_sql) routine_class = RoutineClass::unknown;
+    if (is_harmless(routine_class)) return;
+    out_.read_only = false;
     Name name = use.name;
-    if (name.schema.empty() && use.routine_class != RoutineClass::unknown &&
-        use.routine_class != RoutineClass::dynamic_sql) {
-      name.schema = "pg_catalog";
-    }
-    if (name.schema.empty() && use.routine_class == RoutineClass::dynamic_sql) {
-      routine("sql:call", name);
-      name.schema = "pg_catalog";
-    }
+    if (!bare) return routine("sql:call", name);
+    const bool ours_alone =
+        routine_class != RoutineClass::unknown && routine_class != RoutineClass::dynamic_sql;
+    if (!ours_alone) routine("sql:call", name);
+    // What runs SQL is there or elsewhere; and our lists may be older than the server.
+    const bool perhaps_ours =
+        routine_class == RoutineClass::dynamic_sql || use.routine_class != RoutineClass::unknown ||
+        name.name.starts_with("pg_") || name.name.starts_with("binary_upgrade_");
+    if (!perhaps_ours) return;
+    name.schema = "pg_catalog";
     routine("sql:call", name);
   }
 
@@ -156,27 +175,89 @@ class Mapper {
     if (is_pinned_setting(change.name) && !change.reset) {
       return refuse("the gateway keeps " + change.name + " as it is");
     }
-    if (change.name == "all" || is_harmless_setting(change.name)) return;
-    if (is_pinned_setting(change.name)) return;
+    if (change.name == "all" && change.reset) return;
+    if (is_pinned_setting(change.name) || is_harmless_change(change)) return;
     database("sql:set");
+  }
+
+  /// Below NOTICE the server tells what it thinks: plans, with the constants in them.
+  static bool is_harmless_change(const SettingChange& change) {
+    if (change.name != "client_min_messages" || change.reset) {
+      return is_harmless_setting(change.name);
+    }
+    static const Words levels = {"notice", "warning", "error"};
+    return change.value && levels.contains(*change.value);
   }
 
   const Place& place_;
   Decidable& out_;
 };
 
-/// What later statements of the same string would have to be read in the light of.
-bool changes_meaning(const Statement& statement) {
-  static const Words kinds = {"do", "call", "discard_all", "execute"};
-  if (!statement.settings.empty() || kinds.contains(statement.kind)) return true;
-  if (statement.kind.starts_with("create") || statement.kind.starts_with("alter") ||
-      statement.kind.starts_with("drop") || statement.kind == "select_into") {
-    return true;
+bool names_anything_unqualified(const Statement& statement) {
+  const auto bare = [](const auto& use) { return use.name.schema.empty(); };
+  return std::ranges::any_of(statement.relations, bare) ||
+         std::ranges::any_of(statement.objects, bare) ||
+         std::ranges::any_of(statement.routines, bare) ||
+         std::ranges::any_of(statement.nested, names_anything_unqualified);
+}
+
+/// What the end of a transaction undoes may be a search_path.
+bool ends_transaction(const Statement& statement) {
+  return statement.transaction == TransactionEffect::commit ||
+         statement.transaction == TransactionEffect::rollback ||
+         statement.transaction == TransactionEffect::rollback_to ||
+         statement.transaction == TransactionEffect::prepare;
+}
+
+/// Why the statements of one string cannot be decided together, or empty.
+std::string why_not_together(const std::vector<Statement>& statements) {
+  if (statements.size() < 2) return {};
+  bool ended = false;
+  for (const auto& statement : statements) {
+    if (may_change_names(statement)) {
+      return "a statement that changes what names mean must be sent by itself";
+    }
+    if (ended && names_anything_unqualified(statement)) {
+      return "what comes after the end of a transaction must be sent by itself";
+    }
+    ended = ended || ends_transaction(statement);
   }
-  return std::ranges::any_of(statement.nested, changes_meaning);
+  return {};
+}
+
+/// Begins, ends and the like write nothing themselves; EXECUTE and FETCH do what they name, which
+/// the session adds.
+bool may_be_read_only(const Statement& statement) {
+  if (statement.read_only) return true;
+  const bool neutral = statement.transaction != TransactionEffect::none &&
+                       statement.transaction < TransactionEffect::prepare &&
+                       statement.transaction_read_only != false;
+  const bool named =
+      statement.kind == "execute" || statement.kind == "fetch" || statement.kind == "move";
+  return (neutral || named) && statement.relations.empty() && !statement.dynamic_sql &&
+         std::ranges::all_of(statement.routines,
+                             [](const auto& use) { return is_harmless(use.routine_class); });
 }
 
 }  // namespace
+
+bool runs_unseen_code(const Statement& statement) {
+  return statement.dynamic_sql || statement.kind == "do" || statement.kind == "call" ||
+         std::ranges::any_of(statement.routines,
+                             [](const RoutineUse& use) {
+                               return use.routine_class == RoutineClass::unknown ||
+                                      use.routine_class == RoutineClass::dynamic_sql;
+                             }) ||
+         std::ranges::any_of(statement.nested, runs_unseen_code);
+}
+
+bool may_change_names(const Statement& statement) {
+  static const Words kinds = {"discard", "discard_all", "execute", "select_into"};
+  const std::string_view kind = statement.kind;
+  return !statement.settings.empty() || kinds.contains(kind) || kind.starts_with("create") ||
+         kind.starts_with("alter") || kind.starts_with("drop") || runs_unseen_code(statement) ||
+         std::ranges::any_of(statement.nested, may_change_names);
+}
 
 bool is_harmless_setting(std::string_view name) {
   static const Words names = {"application_name",
@@ -220,32 +301,19 @@ Decidable decidable(const Analysis& analysis, std::string_view sql, const Place&
     out.why_not = analysis.why_not;
     return out;
   }
-  const bool many = analysis.statements.size() > 1;
+  out.why_not = why_not_together(analysis.statements);
   out.read_only = true;
   Mapper mapper(place, out);
   for (const auto& statement : analysis.statements) {
-    if (!statement.understood) out.why_not = statement.why_not;
-    if (many && changes_meaning(statement)) {
-      out.why_not = "a statement that changes what names mean must be sent by itself";
-    }
+    if (!statement.understood && out.why_not.empty()) out.why_not = "not understood";
+    if (!statement.understood && !statement.why_not.empty()) out.why_not = statement.why_not;
     if (!out.why_not.empty()) break;
     mapper.statement(statement);
     if (out.context.kind.empty()) out.context.kind = statement.kind;
     out.context.dynamic_sql = out.context.dynamic_sql || statement.dynamic_sql;
-    const bool neutral = statement.transaction != TransactionEffect::none &&
-                         statement.transaction < TransactionEffect::prepare &&
-                         statement.transaction_read_only != false;
-    const bool named = statement.prepared == NamedEffect::execute ||
-                       statement.cursor == CursorEffect::fetch ||
-                       statement.cursor == CursorEffect::move;
-    out.read_only = out.read_only && (statement.read_only || neutral || named);
-    if (!out.why_not.empty()) break;
+    out.read_only = out.read_only && may_be_read_only(statement);
   }
-  if (!out.why_not.empty()) {
-    out.actions.clear();
-    out.read_only = false;
-    return out;
-  }
+  if (!out.why_not.empty()) return {.why_not = std::move(out.why_not)};
   if (out.actions.empty()) mapper.connect();
   std::ranges::sort(out.actions);
   out.actions.erase(std::ranges::unique(out.actions).begin(), out.actions.end());
@@ -253,7 +321,7 @@ Decidable decidable(const Analysis& analysis, std::string_view sql, const Place&
       !analysis.statements.empty() &&
       std::ranges::all_of(analysis.statements, [](const Statement& s) { return s.has_where; });
   if (out.context.kind.empty()) out.context.kind = "empty";
-  out.context.multi = many;
+  out.context.multi = analysis.statements.size() > 1;
   out.context.fingerprint = hash_of(shape_of(sql).value_or(std::string(sql)));
   out.context.hash = hash_of(sql);
   return out;

@@ -15,6 +15,9 @@ namespace sallyport::postgres::sql {
 struct Place {
   std::string connection;
   std::string database;
+  /// Major version of the server. Functions that are newer than it are somebody's own there; 0:
+  /// not known, and then all that are not in the oldest version supported.
+  int server_major = 0;
   /// What `SHOW search_path` says, in order, "$user" already replaced. Pinned by the gateway.
   std::vector<std::string> search_path = {"public"};
 };
@@ -32,6 +35,13 @@ struct Decidable {
 /// A string that mixes SET, DDL or DO with other statements is refused: later names would resolve
 /// after the earlier ones ran.
 Decidable decidable(const Analysis& analysis, std::string_view sql, const Place& place);
+
+/// What comes after it may find other objects under the same names: search_path and the objects
+/// themselves may change by it. A session that does not know how must not trust names before it is
+/// answered, and must ask for search_path, or take it for unknown, after code of others ran.
+bool may_change_names(const Statement& statement);
+/// Code that the text does not show may run: DO, CALL, functions that are not PostgreSQL's own.
+bool runs_unseen_code(const Statement& statement);
 
 /// Settings that a client may change without asking: they steer formats, not meaning.
 bool is_harmless_setting(std::string_view name);

@@ -9,6 +9,16 @@ namespace {
 
 constexpr std::size_t kStatementsMax = 1000;
 
+/// Half of what a statement does is worse than nothing.
+void forget_findings(Statement& statement) {
+  Statement bare{.kind = std::move(statement.kind),
+                 .offset = statement.offset,
+                 .length = statement.length,
+                 .understood = false,
+                 .why_not = std::move(statement.why_not)};
+  statement = std::move(bare);
+}
+
 }  // namespace
 
 Result<Analysis> analyse(Parser& parser, std::string_view sql) {
@@ -30,6 +40,7 @@ Result<Analysis> analyse(Parser& parser, std::string_view sql) {
   if (statements->size() > kStatementsMax) {
     return fail(Errc::too_large, "more than 1000 statements in one string");
   }
+  Survey survey;
   for (Value item : *statements) {
     Object raw;
     if (item.get(raw) != simdjson::SUCCESS) return fail(Errc::malformed, "tree: not a statement");
@@ -39,12 +50,14 @@ Result<Analysis> analyse(Parser& parser, std::string_view sql) {
     if (statement.length == 0)
       statement.length = sql.size() - std::min(statement.offset, sql.size());
     if (const auto inner = node(raw, "stmt")) {
-      Walker(statement, analysis).statement(*inner);
+      Walker(statement, survey, false).statement(*inner);
+      if (!statement.understood) forget_findings(statement);
       analysis.statements.push_back(std::move(statement));
     } else {
       return fail(Errc::malformed, "tree: a statement without a body");
     }
   }
+  analysis.depends_on_literals = survey.depends_on_literals;
   return analysis;
 }
 

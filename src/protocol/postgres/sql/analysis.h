@@ -95,13 +95,19 @@ enum class RoutineClass : std::uint8_t {
   writes,       // changes data or sequences
   admin,        // changes the server or other sessions
   settings,     // changes settings: set_config
+  internal,     // PostgreSQL's own machinery (input, operators, indexes), for nobody to call
   unknown,      // not a system function that we know: the user's own, or newer than our list
 };
 std::string_view to_string(RoutineClass routine_class);
 
+/// A function that is called, by whatever syntax: f(x), x.f, an operator, a cast to a type that is
+/// not PostgreSQL's own.
 struct RoutineUse {
   Name name;
   RoutineClass routine_class = RoutineClass::unknown;
+  /// The class holds for servers of this major version and newer; to an older one the name is
+  /// somebody's own function. 0: for all that are supported.
+  int since = 0;
 
   bool operator==(const RoutineUse&) const = default;
 };
@@ -153,11 +159,12 @@ struct Statement {
   std::vector<ColumnUse> columns;
   std::vector<RoutineUse> routines;
   std::vector<SettingChange> settings;
-  /// Roles that are granted, revoked, assumed or made owner.
+  /// Roles that are made, changed, removed, granted, granted to, assumed or made owner; "public",
+  /// "current_user", "session_user" and "current_role" as such.
   std::vector<std::string> roles;
 
-  /// UPDATE and DELETE: there is a WHERE, whatever it says. SELECT: likewise at its top level.
-  /// Any data-modifying CTE without one makes it false.
+  /// UPDATE and DELETE: there is a WHERE that names a column or a cursor. SELECT: likewise in every
+  /// arm at its top level. Any UPDATE or DELETE inside without one makes it false.
   bool has_where = false;
   /// It can only read, so far as the text alone tells: no lock, no INTO, no write anywhere inside,
   /// no routine that is not known to be harmless.

@@ -1,13 +1,26 @@
 #pragma once
-// What PostgreSQL's own functions do, by name. A name that is not here is unknown, never harmless.
+// What PostgreSQL's own functions do, and which names are PostgreSQL's own at all. A name that is
+// not here is somebody's, and never harmless.
 
 #include "protocol/postgres/sql/analysis.h"
 
 namespace sallyport::postgres::sql {
 
-/// `name` as written; only unqualified and pg_catalog names are looked up.
-RoutineClass classify_routine(const Name& name);
-/// A table or view of pg_catalog, which the server searches before the search_path.
-bool is_catalog_relation(std::string_view name);
+/// A call of `name` as written. Only unqualified and pg_catalog names are looked up, but what runs
+/// SQL is known in any schema.
+RoutineUse classify_routine(Name name);
+/// Needs nobody's leave: pure or session.
+bool is_harmless(RoutineClass routine_class);
+
+/// A table or view of pg_catalog, which the server searches before the search_path: the major
+/// version that brought it, or the oldest that is supported. 0: it is none.
+int catalog_relation_since(std::string_view name);
+
+/// A type of pg_catalog, or a domain of information_schema, as written.
+bool is_system_type(const Name& name);
+/// An operator of pg_catalog, as written.
+bool is_system_operator(const Name& name);
+/// A column of what some function of pg_catalog returns.
+bool is_system_output(std::string_view column);
 
 }  // namespace sallyport::postgres::sql

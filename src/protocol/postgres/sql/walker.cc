@@ -1,7 +1,7 @@
 #include "protocol/postgres/sql/walker.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <array>
 
 #include "protocol/postgres/sql/routines.h"
 
@@ -10,99 +10,6 @@ namespace sallyport::postgres::sql {
 namespace {
 
 constexpr int kDepthMax = 1000;
-
-using Names = std::unordered_set<std::string_view>;
-
-/// Nodes whose fields are walked and that name nothing by themselves.
-const Names kWalked = {
-    "A_Expr",
-    "BoolExpr",
-    "NullTest",
-    "BooleanTest",
-    "CaseExpr",
-    "CaseWhen",
-    "CoalesceExpr",
-    "MinMaxExpr",
-    "RowExpr",
-    "A_ArrayExpr",
-    "A_Indirection",
-    "A_Indices",
-    "TypeCast",
-    "CollateClause",
-    "NamedArgExpr",
-    "SortBy",
-    "WindowDef",
-    "GroupingFunc",
-    "GroupingSet",
-    "XmlExpr",
-    "XmlSerialize",
-    "MultiAssignRef",
-    "List",
-    "TypeName",
-    "JsonValueExpr",
-    "JsonIsPredicate",
-    "JsonBehavior",
-    "JsonArgument",
-    "JsonFuncExpr",
-    "JsonTableColumn",
-    "JsonKeyValue",
-    "JsonParseExpr",
-    "JsonScalarExpr",
-    "JsonSerializeExpr",
-    "JsonObjectConstructor",
-    "JsonArrayConstructor",
-    "JsonObjectAgg",
-    "JsonArrayAgg",
-    "RangeTableFuncCol",
-    "SubLink",
-    // DDL
-    "ColumnDef",
-    "Constraint",
-    "DefElem",
-    "IndexElem",
-    "PartitionElem",
-    "PartitionSpec",
-    "PartitionBoundSpec",
-    "PartitionRangeDatum",
-    "PartitionCmd",
-    "TableLikeClause",
-    "FunctionParameter",
-    "StatsElem",
-    "AlterTableCmd",
-    "ReplicaIdentityStmt",
-    "ATAlterConstraint",
-    "TriggerTransition",
-    "AccessPriv",
-    "VacuumRelation",
-    "ObjectWithArgs",
-    "CreateOpClassItem",
-};
-
-/// Nodes without anything inside that names something.
-const Names kLeaves = {
-    "A_Const",          "Integer",  "Float",           "Boolean",       "String",
-    "BitString",        "A_Star",   "ParamRef",        "SetToDefault",  "SQLValueFunction",
-    "MergeSupportFunc", "RoleSpec", "ReturningOption", "CurrentOfExpr",
-};
-
-/// Fields that hold a struct without its kind around it, all of whose fields are walked.
-const Names kStructs = {
-    "typeName",    "over",       "context_item", "value",      "arg",        "expr",
-    "output",      "on_empty",   "on_error",     "pathspec",   "format",     "returning",
-    "constructor", "collClause", "alias",        "argType",    "returnType", "partspec",
-    "partbound",   "bound",      "infer",        "ofTypename", "val",        "newowner",
-    "storedtype",  "func",
-};
-/// Likewise, when it is a relation.
-const Names kRelations = {"relation", "pktable", "name", "table", "identitySequence", "rel"};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 /// True if the condition names a column or a cursor: `WHERE true` does not count.
 bool names_something(Value value, int depth = 0) {
@@ -120,14 +27,39 @@ bool names_something(Value value, int depth = 0) {
   return false;
 }
 
+/// `SELECT set_config(...), set_config(...)` and nothing more.
+bool only_sets(Object fields) {
+  static constexpr std::array<std::string_view, 3> known = {"targetList", "limitOption", "op"};
+  for (const auto& [key, ignored] : fields) {
+    if (std::ranges::find(known, key) == known.end()) return false;
+  }
+  const auto items = array(fields, "targetList");
+  return items && std::all_of(items->begin(), items->end(), [](Value item) {
+           const auto target = node(item);
+           const auto inner = target ? node(target->fields, "val") : std::nullopt;
+           const auto name = inner ? array(inner->fields, "funcname") : std::nullopt;
+           return inner && inner->kind == "FuncCall" && name && name_of(*name).name == "set_config";
+         });
+}
+
+std::vector<std::string> column_names(Object from, std::string_view list) {
+  std::vector<std::string> names;
+  const auto items = array(from, list);
+  if (!items) return names;
+  for (Value item : *items) {
+    const auto found = node(item);
+    if (!found) continue;
+    const bool definition = found->kind == "ColumnDef";
+    names.emplace_back(text(found->fields, definition ? "colname" : "sval"));
+  }
+  return names;
+}
+
 }  // namespace
 
 Name name_of(Array strings) {
   std::vector<std::string> parts;
-  for (Value item : strings) {
-    const auto part = string_of(item);
-    parts.emplace_back(part.value_or(""));
-  }
+  for (Value item : strings) parts.emplace_back(string_of(item).value_or(""));
   Name name;
   if (!parts.empty()) name.name = parts.back();
   if (parts.size() > 1) name.schema = parts[parts.size() - 2];
@@ -152,10 +84,79 @@ Name name_of_range_var(Object range_var) {
           .name = std::string(text(range_var, "relname"))};
 }
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+// ---- Findings ----------------------------------------------------------------------------------
+
 void Walker::not_understood(std::string why) {
   if (!out_.understood) return;
   out_.understood = false;
   out_.why_not = std::move(why);
+}
+
+bool Walker::spend(std::size_t steps) {
+  survey_.steps += steps;
+  if (survey_.steps > Survey::steps_max) not_understood("it names too many things");
+  return out_.understood;
+}
+
+int Walker::add_relation(Object range_var, Use use) {
+  spend(1);
+  const auto alias = object(range_var, "alias");
+  RelationUse added{
+      .name = name_of_range_var(range_var),
+      .use = use,
+      .alias = std::string(alias ? text(*alias, "aliasname") : text(range_var, "relname")),
+      .temporary = text(range_var, "relpersistence") == "t"};
+  if (added.name.name.empty()) not_understood("a relation without a name");
+  out_.relations.push_back(std::move(added));
+  return static_cast<int>(out_.relations.size()) - 1;
+}
+
+/// A relation that is changed is also read where a column of it may be meant, or its rows go out.
+void Walker::add_column(ColumnUse use, bool proposed) {
+  spend(1);
+  if (use.role != ColumnRole::assignment && !proposed) {
+    for (Target& target : targets_) {
+      target.read = target.read || use.relation < 0 || use.relation == target.relation;
+    }
+  }
+  out_.columns.push_back(std::move(use));
+}
+
+void Walker::add_routine(RoutineUse use) {
+  spend(1);
+  // What it does depends on its arguments: names of relations, of settings, of anything.
+  if (use.routine_class != RoutineClass::pure) survey_.depends_on_literals = true;
+  if (use.name.name.empty()) not_understood("a function without a name");
+  out_.routines.push_back(std::move(use));
+}
+
+void Walker::add_unknown_routine(Name name) {
+  add_routine({.name = std::move(name), .routine_class = RoutineClass::unknown});
+}
+
+void Walker::add_role(Object role_spec) {
+  const std::string_view type = text(role_spec, "roletype");
+  if (type == "ROLESPEC_CSTRING") {
+    out_.roles.emplace_back(text(role_spec, "rolename"));
+  } else if (type == "ROLESPEC_CURRENT_USER") {
+    out_.roles.emplace_back("current_user");
+  } else if (type == "ROLESPEC_CURRENT_ROLE") {
+    out_.roles.emplace_back("current_role");
+  } else if (type == "ROLESPEC_SESSION_USER") {
+    out_.roles.emplace_back("session_user");
+  } else if (type == "ROLESPEC_PUBLIC") {
+    out_.roles.emplace_back("public");
+  } else {
+    not_understood("an unknown kind of role");
+  }
 }
 
 // ---- Statements --------------------------------------------------------------------------------
@@ -166,29 +167,32 @@ void Walker::statement(const Node& node) {
       kind == "DeleteStmt" || kind == "MergeStmt") {
     out_.kind = lower(kind.substr(0, kind.size() - 4));
     query(node);
-  } else if (!utility(*this, out_, analysis_, node)) {
+  } else if (!utility(*this, out_, survey_, node)) {
     if (out_.kind.empty()) out_.kind = "unknown";
     not_understood("statement of kind " + std::string(kind) + " is not known");
   }
   if (wrote_without_where_) out_.has_where = false;
-  bool reads = out_.understood && !locks_ && !out_.dynamic_sql;
-  for (const auto& relation : out_.relations) reads = reads && relation.use == Use::select;
   for (const auto& routine : out_.routines) {
     if (routine.routine_class == RoutineClass::dynamic_sql) out_.dynamic_sql = true;
-    reads = reads && (routine.routine_class == RoutineClass::pure ||
-                      routine.routine_class == RoutineClass::session);
   }
   for (const auto& nested : out_.nested) {
     out_.dynamic_sql = out_.dynamic_sql || nested.dynamic_sql;
-    reads = reads && nested.read_only;
     if (!nested.understood) not_understood(nested.why_not);
   }
-  const bool may_read = out_.kind == "select" || out_.kind == "show" || out_.kind == "explain" ||
-                        out_.kind == "fetch" || out_.kind == "declare_cursor" ||
-                        out_.kind == "copy_to" || out_.kind == "prepare";
-  out_.read_only = reads && may_read && out_.understood && !out_.dynamic_sql &&
-                   out_.copy != CopyEnd::file && out_.copy != CopyEnd::program &&
-                   out_.settings.empty() && out_.kind != "fetch";
+  out_.read_only = finish_reads();
+}
+
+bool Walker::finish_reads() const {
+  static constexpr std::array<std::string_view, 6> kinds = {"select",         "show",    "explain",
+                                                            "declare_cursor", "copy_to", "prepare"};
+  if (!out_.understood || out_.dynamic_sql || locks_) return false;
+  if (std::ranges::find(kinds, out_.kind) == kinds.end()) return false;
+  if (out_.copy == CopyEnd::file || out_.copy == CopyEnd::program) return false;
+  return out_.settings.empty() && out_.objects.empty() && out_.roles.empty() &&
+         std::ranges::all_of(out_.relations, [](const auto& r) { return r.use == Use::select; }) &&
+         std::ranges::all_of(out_.routines,
+                             [](const auto& r) { return is_harmless(r.routine_class); }) &&
+         std::ranges::all_of(out_.nested, [](const auto& n) { return n.read_only; });
 }
 
 // ---- Queries -----------------------------------------------------------------------------------
@@ -201,24 +205,30 @@ void Walker::query(const Node& node) {
   }
   const std::size_t ctes = ctes_.size();
   const bool outermost = std::exchange(outermost_, false);
+  settings_allowed_ = outermost && !nested_ && out_.kind == "select" && only_sets(node.fields);
   with(node.fields);
   scopes_.emplace_back();
-  if (node.kind == "SelectStmt")
-    select(node.fields);
-  else if (node.kind == "InsertStmt")
-    insert(node.fields);
-  else if (node.kind == "UpdateStmt")
-    update(node.fields);
-  else if (node.kind == "DeleteStmt")
-    delete_(node.fields);
-  else if (node.kind == "MergeStmt")
-    merge(node.fields);
-  else
-    not_understood("a query of kind " + std::string(node.kind) + " is not known");
+  body(node);
   if (outermost && node.kind != "InsertStmt" && node.kind != "MergeStmt") note_where(node.fields);
   scopes_.pop_back();
   ctes_.resize(ctes);
   --depth_;
+}
+
+void Walker::body(const Node& node) {
+  if (node.kind == "SelectStmt") {
+    select(node.fields);
+  } else if (node.kind == "InsertStmt") {
+    insert(node.fields);
+  } else if (node.kind == "UpdateStmt") {
+    update(node.fields);
+  } else if (node.kind == "DeleteStmt") {
+    delete_(node.fields);
+  } else if (node.kind == "MergeStmt") {
+    merge(node.fields);
+  } else {
+    not_understood("a query of kind " + std::string(node.kind) + " is not known");
+  }
 }
 
 /// A set operation has a WHERE when all its arms have one.
@@ -246,7 +256,7 @@ void Walker::with(Object fields) {
   const auto clause = object(fields, "withClause");
   if (!clause) return;
   const auto items = array(*clause, "ctes");
-  if (!items) return;
+  if (!items) return not_understood("WITH without queries");
   const bool recursive = flag(*clause, "recursive");
   if (recursive) {
     for (Value item : *items) {
@@ -266,9 +276,10 @@ void Walker::with(Object fields) {
 
 void Walker::select(Object fields) {
   if (object(fields, "larg")) return set_operation(fields);
+  const std::size_t first = out_.relations.size();
   if (const auto clause = object(fields, "intoClause")) into(*clause);
   if (const auto items = array(fields, "fromClause")) from(*items);
-  child(fields, "targetList", {.role = ColumnRole::output});
+  select_list(fields);
   child(fields, "whereClause", {.role = ColumnRole::filter});
   child(fields, "groupClause", {.role = ColumnRole::group});
   child(fields, "havingClause", {.role = ColumnRole::filter});
@@ -278,10 +289,25 @@ void Walker::select(Object fields) {
   child(fields, "valuesLists", {.role = ColumnRole::output});
   child(fields, "limitOffset", {});
   child(fields, "limitCount", {});
-  locking(fields);
+  locking(fields, first);
+}
+
+void Walker::select_list(Object fields) {
+  const auto items = array(fields, "targetList");
+  if (!items) return;
+  const bool allowed = std::exchange(settings_allowed_, false);
+  for (Value item : *items) {
+    const auto target = node(item);
+    if (!target || target->kind != "ResTarget") return not_understood("an unknown output");
+    settings_allowed_ = allowed;
+    child(target->fields, "val", {.role = ColumnRole::output});
+    child(target->fields, "indirection", {.role = ColumnRole::output});
+    settings_allowed_ = false;
+  }
 }
 
 void Walker::set_operation(Object fields) {
+  const std::size_t first = out_.relations.size();
   if (const auto clause = object(fields, "intoClause")) into(*clause);
   for (const std::string_view side : {"larg", "rarg"}) {
     const auto arm = object(fields, side);
@@ -291,7 +317,7 @@ void Walker::set_operation(Object fields) {
   child(fields, "sortClause", {.role = ColumnRole::order});
   child(fields, "limitOffset", {});
   child(fields, "limitCount", {});
-  locking(fields);
+  locking(fields, first);
 }
 
 void Walker::into(Object clause) {
@@ -302,32 +328,51 @@ void Walker::into(Object clause) {
   child(clause, "options", {});
 }
 
-void Walker::locking(Object fields) {
-  const auto clauses = array(fields, "lockingClause");
-  if (!clauses) return;
+/// FOR UPDATE without OF locks every relation of the query and of its sub-queries, and with OF we
+/// take it for the same. `first`: the first relation of the query.
+void Walker::locking(Object fields, std::size_t first) {
+  if (!array(fields, "lockingClause")) return;
   locks_ = true;
-  // FOR UPDATE without OF locks every relation of the query, and of its sub-queries.
   const std::size_t known = out_.relations.size();
-  for (std::size_t i = 0; i < known; ++i) {
+  locked_.resize(known);
+  if (!spend(known - first)) return;
+  for (std::size_t i = first; i < known; ++i) {
+    if (locked_[i] || out_.relations[i].use != Use::select) continue;
+    locked_[i] = true;
     RelationUse locked = out_.relations[i];
-    if (locked.use != Use::select) continue;
     locked.use = Use::lock;
     out_.relations.push_back(std::move(locked));
   }
 }
 
-int Walker::target(Object fields, Use use) {
+// ---- Changes -----------------------------------------------------------------------------------
+
+int Walker::begin_target(Object fields, Use use) {
   const auto relation = object(fields, "relation");
   if (!relation) {
     not_understood("no target relation");
     return -1;
   }
   const int index = add_relation(*relation, use);
+  if (text(*relation, "relname") == "pg_settings") {
+    not_understood("pg_settings may not be written to, use SET");
+  }
   const auto alias = object(*relation, "alias");
-  scopes_.back().push_back({.schema = alias ? "" : std::string(text(*relation, "schemaname")),
-                            .name = out_.relations[static_cast<std::size_t>(index)].alias,
-                            .relation = index});
+  add_source({.schema = alias ? "" : std::string(text(*relation, "schemaname")),
+              .name = out_.relations[static_cast<std::size_t>(index)].alias,
+              .relation = index});
+  targets_.push_back({.relation = index});
   return index;
+}
+
+/// To read what one changes takes the right to read it, as in the server.
+void Walker::end_target() {
+  const Target target = targets_.back();
+  targets_.pop_back();
+  if (!target.read) return;
+  RelationUse read = out_.relations[static_cast<std::size_t>(target.relation)];
+  read.use = Use::select;
+  out_.relations.push_back(std::move(read));
 }
 
 void Walker::assignments(Object fields, std::string_view list) {
@@ -337,9 +382,9 @@ void Walker::assignments(Object fields, std::string_view list) {
     const auto target = node(item);
     if (!target || target->kind != "ResTarget") return not_understood("an unknown assignment");
     const int relation = scopes_.back().empty() ? -1 : scopes_.back().front().relation;
-    out_.columns.push_back({.column = std::string(text(target->fields, "name")),
-                            .role = ColumnRole::assignment,
-                            .relation = relation});
+    add_column({.column = std::string(text(target->fields, "name")),
+                .role = ColumnRole::assignment,
+                .relation = relation});
     child(target->fields, "indirection", {});
     child(target->fields, "val", {.role = ColumnRole::other});
   }
@@ -351,10 +396,9 @@ void Walker::returning(Object fields) {
   if (const auto options = array(*clause, "options")) {
     for (Value item : *options) {
       const auto option = node(item);
-      if (option) {
-        scopes_.back().push_back({.name = std::string(text(option->fields, "value")),
-                                  .relation = scopes_.back().front().relation});
-      }
+      if (!option) return not_understood("an unknown option of RETURNING");
+      add_source({.name = std::string(text(option->fields, "value")),
+                  .relation = scopes_.back().front().relation});
     }
   }
   child(*clause, "exprs", {.role = ColumnRole::returning});
@@ -362,77 +406,105 @@ void Walker::returning(Object fields) {
 
 void Walker::on_conflict(Object clause) {
   const int relation = scopes_.back().front().relation;
-  if (text(clause, "action") == "ONCONFLICT_UPDATE") {
+  const std::string_view action = text(clause, "action");
+  if (action == "ONCONFLICT_UPDATE") {
     RelationUse updated = out_.relations[static_cast<std::size_t>(relation)];
     updated.use = Use::update;
     out_.relations.push_back(std::move(updated));
+  } else if (action != "ONCONFLICT_NOTHING") {
+    return not_understood("an unknown action of ON CONFLICT");
   }
-  scopes_.back().push_back({.name = "excluded", .relation = relation});
-  if (const auto infer = object(clause, "infer"))
+  if (const auto infer = object(clause, "infer")) {
+    // Which rows there are shows in what happens.
+    targets_.back().read = true;
     this->fields(*infer, {.role = ColumnRole::filter});
+  }
+  add_source({.name = "excluded", .relation = relation, .proposed = true});
   assignments(clause, "targetList");
   child(clause, "whereClause", {.role = ColumnRole::filter});
 }
 
 void Walker::insert(Object fields) {
-  if (target(fields, Use::insert) < 0) return;
+  if (begin_target(fields, Use::insert) < 0) return;
   assignments(fields, "cols");
   if (const auto source = node(fields, "selectStmt")) {
+    if (!array(fields, "cols")) {
+      add_column({.column = "*",
+                  .role = ColumnRole::assignment,
+                  .relation = scopes_.back().front().relation});
+    }
     // The source does not see the target.
     Scope hidden = std::exchange(scopes_.back(), {});
+    std::vector<Target> outside = std::exchange(targets_, {});
     query(*source);
+    targets_ = std::move(outside);
     scopes_.back() = std::move(hidden);
   }
   if (const auto clause = object(fields, "onConflictClause")) on_conflict(*clause);
   returning(fields);
+  end_target();
 }
 
 void Walker::update(Object fields) {
-  if (target(fields, Use::update) < 0) return;
+  if (begin_target(fields, Use::update) < 0) return;
   if (const auto items = array(fields, "fromClause")) from(*items);
   assignments(fields, "targetList");
-  child(fields, "whereClause", {.role = ColumnRole::filter});
+  where_of_change(fields);
   returning(fields);
-  const auto where = field(fields, "whereClause");
-  if (!where || !names_something(*where)) wrote_without_where_ = true;
+  end_target();
 }
 
 void Walker::delete_(Object fields) {
-  if (target(fields, Use::delete_) < 0) return;
+  if (begin_target(fields, Use::delete_) < 0) return;
   if (const auto items = array(fields, "usingClause")) from(*items);
-  child(fields, "whereClause", {.role = ColumnRole::filter});
+  where_of_change(fields);
   returning(fields);
+  end_target();
+}
+
+void Walker::where_of_change(Object fields) {
+  child(fields, "whereClause", {.role = ColumnRole::filter});
   const auto where = field(fields, "whereClause");
   if (!where || !names_something(*where)) wrote_without_where_ = true;
 }
 
 void Walker::merge(Object fields) {
-  const int index = target(fields, Use::select);
+  const int index = begin_target(fields, Use::select);
   if (index < 0) return;
-  if (const auto source = node(fields, "sourceRelation")) from_item(*source);
+  targets_.pop_back();  // it is read in any case
+  if (const auto source = node(fields, "sourceRelation")) {
+    from_item(*source);
+  } else {
+    return not_understood("MERGE without a source");
+  }
   child(fields, "joinCondition", {.role = ColumnRole::join});
   const auto clauses = array(fields, "mergeWhenClauses");
   if (!clauses) return not_understood("MERGE without WHEN");
   for (Value item : *clauses) {
     const auto when = node(item);
     if (!when || when->kind != "MergeWhenClause") return not_understood("an unknown WHEN");
-    const std::string_view command = text(when->fields, "commandType");
-    RelationUse written = out_.relations[static_cast<std::size_t>(index)];
-    if (command == "CMD_UPDATE")
-      written.use = Use::update;
-    else if (command == "CMD_INSERT")
-      written.use = Use::insert;
-    else if (command == "CMD_DELETE")
-      written.use = Use::delete_;
-    else if (command != "CMD_NOTHING")
-      return not_understood("an unknown action of MERGE");
-    if (written.use != Use::select) out_.relations.push_back(std::move(written));
-    child(when->fields, "condition", {.role = ColumnRole::filter});
-    assignments(when->fields, "targetList");
-    child(when->fields, "values", {});
+    merge_when(when->fields, index);
   }
   wrote_without_where_ = true;
   returning(fields);
+}
+
+void Walker::merge_when(Object fields, int target) {
+  const std::string_view command = text(fields, "commandType");
+  RelationUse written = out_.relations[static_cast<std::size_t>(target)];
+  if (command == "CMD_UPDATE") {
+    written.use = Use::update;
+  } else if (command == "CMD_INSERT") {
+    written.use = Use::insert;
+  } else if (command == "CMD_DELETE") {
+    written.use = Use::delete_;
+  } else if (command != "CMD_NOTHING") {
+    return not_understood("an unknown action of MERGE");
+  }
+  if (written.use != Use::select) out_.relations.push_back(std::move(written));
+  child(fields, "condition", {.role = ColumnRole::filter});
+  assignments(fields, "targetList");
+  child(fields, "values", {});
 }
 
 // ---- FROM --------------------------------------------------------------------------------------
@@ -452,48 +524,85 @@ void Walker::from_item(const Node& item) {
     return;
   }
   const auto alias = object(item.fields, "alias");
-  const std::string called = alias ? std::string(text(*alias, "aliasname")) : std::string();
+  std::string called(alias ? text(*alias, "aliasname") : "");
   if (item.kind == "RangeVar") {
-    range_var(item.fields, Use::select);
+    range_var(item.fields);
   } else if (item.kind == "JoinExpr") {
     join(item.fields);
   } else if (item.kind == "RangeSubselect") {
-    const auto inner = node(item.fields, "subquery");
-    Scope hidden;
-    const bool lateral = flag(item.fields, "lateral");
-    if (!lateral) hidden = std::exchange(scopes_.back(), {});
-    if (inner)
-      query(*inner);
-    else
-      not_understood("a sub-query without a query");
-    if (!lateral) scopes_.back() = std::move(hidden);
-    scopes_.back().push_back({.name = called});
+    subselect(item.fields, std::move(called));
   } else if (item.kind == "RangeFunction") {
-    child(item.fields, "functions", {});
-    child(item.fields, "coldeflist", {});
-    scopes_.back().push_back({.name = called});
+    function(item.fields, std::move(called));
   } else if (item.kind == "RangeTableFunc" || item.kind == "JsonTable") {
     fields(item.fields, {});
-    scopes_.back().push_back({.name = called});
+    add_source({.name = std::move(called)});
   } else if (item.kind == "RangeTableSample") {
-    if (const auto sampled = node(item.fields, "relation"))
-      from_item(*sampled);
-    else
-      not_understood("TABLESAMPLE of nothing");
-    if (const auto method = array(item.fields, "method")) {
-      const Name name = name_of(*method);
-      const bool known = name.schema.empty() && (name.name == "system" || name.name == "bernoulli");
-      if (!known) out_.routines.push_back({.name = name, .routine_class = RoutineClass::unknown});
-    }
-    child(item.fields, "args", {});
-    child(item.fields, "repeatable", {});
+    sample(item.fields);
   } else {
     not_understood("a FROM item of kind " + std::string(item.kind) + " is not known");
   }
   --depth_;
 }
 
+void Walker::subselect(Object fields, std::string called) {
+  const auto inner = node(fields, "subquery");
+  if (!inner) return not_understood("a sub-query without a query");
+  Scope hidden;
+  const bool lateral = flag(fields, "lateral");
+  if (!lateral) hidden = std::exchange(scopes_.back(), {});
+  query(*inner);
+  if (!lateral) scopes_.back() = std::move(hidden);
+  add_source({.name = std::move(called)});
+}
+
+void Walker::function(Object fields, std::string called) {
+  child(fields, "functions", {});
+  child(fields, "coldeflist", {});
+  Source source{.name = std::move(called), .function = true};
+  source.columns = column_names(fields, "coldeflist");
+  if (const auto alias = object(fields, "alias")) {
+    const auto names = column_names(*alias, "colnames");
+    source.columns.insert(source.columns.end(), names.begin(), names.end());
+  }
+  // [function, column definitions] each; a function without an alias is called by its name.
+  const auto functions = array(fields, "functions");
+  for (Value item : functions.value_or(Array())) {
+    const auto pair = node(item);
+    const auto items = pair ? array(pair->fields, "items") : std::nullopt;
+    if (!items || items->size() == 0) return not_understood("an unknown function in FROM");
+    const auto called_function = node(items->at(0));
+    if (called_function && called_function->kind == "FuncCall") {
+      const auto parts = array(called_function->fields, "funcname");
+      if (parts && source.name.empty()) source.name = name_of(*parts).name;
+    }
+    if (pair) {
+      for (Value definitions : *items) {
+        const auto list = node(definitions);
+        if (!list || list->kind != "List") continue;
+        const auto names = column_names(list->fields, "items");
+        source.columns.insert(source.columns.end(), names.begin(), names.end());
+      }
+    }
+  }
+  add_source(std::move(source));
+}
+
+void Walker::sample(Object fields) {
+  if (const auto sampled = node(fields, "relation")) {
+    from_item(*sampled);
+  } else {
+    not_understood("TABLESAMPLE of nothing");
+  }
+  const auto method = array(fields, "method");
+  const Name name = method ? name_of(*method) : Name{};
+  const bool known = name.schema.empty() && (name.name == "system" || name.name == "bernoulli");
+  if (!known) add_unknown_routine(name);
+  child(fields, "args", {});
+  child(fields, "repeatable", {});
+}
+
 void Walker::join(Object fields) {
+  const std::size_t first = scopes_.back().size();
   for (const std::string_view side : {"larg", "rarg"}) {
     const auto item = node(fields, side);
     if (!item) return not_understood("a join of nothing");
@@ -501,183 +610,38 @@ void Walker::join(Object fields) {
   }
   if (const auto columns = array(fields, "usingClause")) {
     for (Value column : *columns) {
-      out_.columns.push_back(
-          {.column = std::string(string_of(column).value_or("")), .role = ColumnRole::join});
+      add_column({.column = std::string(string_of(column).value_or("")), .role = ColumnRole::join});
     }
   }
+  if (flag(fields, "isNatural")) add_column({.column = "*", .role = ColumnRole::join});
   child(fields, "quals", {.role = ColumnRole::join});
+  if (const auto alias = object(fields, "join_using_alias")) {
+    add_source({.name = std::string(text(*alias, "aliasname"))});
+  }
+  if (const auto alias = object(fields, "alias")) {
+    // It hides what it joins.
+    auto& scope = scopes_.back();
+    scope.erase(scope.begin() + static_cast<std::ptrdiff_t>(first), scope.end());
+    add_source({.name = std::string(text(*alias, "aliasname"))});
+  }
 }
 
-bool Walker::is_cte(Object range_var) const {
+bool Walker::is_cte(Object range_var) {
   if (!text(range_var, "schemaname").empty() || !text(range_var, "catalogname").empty()) {
     return false;
   }
+  spend(ctes_.size());
   return std::ranges::find(ctes_, text(range_var, "relname")) != ctes_.end();
 }
 
-int Walker::add_relation(Object range_var, Use use) {
-  const auto alias = object(range_var, "alias");
-  out_.relations.push_back(
-      {.name = name_of_range_var(range_var),
-       .use = use,
-       .alias = std::string(alias ? text(*alias, "aliasname") : text(range_var, "relname")),
-       .temporary = text(range_var, "relpersistence") == "t"});
-  return static_cast<int>(out_.relations.size()) - 1;
-}
-
-void Walker::range_var(Object fields, Use use) {
+void Walker::range_var(Object fields) {
   const auto alias = object(fields, "alias");
   std::string called(alias ? text(*alias, "aliasname") : text(fields, "relname"));
-  if (is_cte(fields)) {
-    scopes_.back().push_back({.name = std::move(called)});
-    return;
-  }
-  const int index = add_relation(fields, use);
-  scopes_.back().push_back({.schema = alias ? "" : std::string(text(fields, "schemaname")),
-                            .name = std::move(called),
-                            .relation = index});
-}
-
-// ---- Expressions -------------------------------------------------------------------------------
-
-void Walker::child(Object from, std::string_view name, Part part) {
-  if (const auto found = field(from, name)) value(*found, part, name);
-}
-
-void Walker::fields(Object object, Part part) {
-  for (const auto& [key, inner] : object) value(inner, part, key);
-}
-
-void Walker::value(Value value, Part part, std::string_view name) {
-  if (!out_.understood) return;
-  if (Array items; value.get(items) == simdjson::SUCCESS) {
-    for (Value item : items) this->value(item, part, name);
-    return;
-  }
-  Object inner;
-  if (value.get(inner) != simdjson::SUCCESS || inner.begin() == inner.end()) return;
-  if (++depth_ > kDepthMax) {
-    not_understood("nested too deeply");
-  } else if (const auto found = node(value)) {
-    visit(*found, part);
-  } else if (field(inner, "relname")) {
-    if (part.relation && kRelations.contains(name))
-      add_relation(inner, *part.relation);
-    else
-      not_understood("a relation where none is expected");
-  } else if (kStructs.contains(name)) {
-    fields(inner, part);
-  } else {
-    not_understood("an unknown part: " + std::string(name));
-  }
-  --depth_;
-}
-
-void Walker::visit(const Node& node, Part part) {
-  if (node.kind == "ColumnRef") return column(node.fields, part);
-  if (node.kind == "FuncCall") return call(node.fields, part);
-  if (node.kind == "ResTarget") return result_target(node.fields, part);
-  if (kLeaves.contains(node.kind)) return;
-  if (node.kind == "SelectStmt") return query(node);
-  if (node.kind == "JsonTablePathSpec") return fields(node.fields, part);
-  if (node.kind == "RangeVar" && part.relation) {
-    add_relation(node.fields, *part.relation);
-    return;
-  }
-  if (node.kind == "JsonArrayQueryConstructor") {
-    child(node.fields, "query", part);
-    return;
-  }
-  if (!kWalked.contains(node.kind)) {
-    return not_understood("a part of kind " + std::string(node.kind) + " is not known");
-  }
-  operator_name(node.fields, node.kind == "SubLink" ? "operName" : "name");
-  if (node.kind == "SortBy") operator_name(node.fields, "useOp");
-  if (node.kind == "IndexElem" && !text(node.fields, "name").empty()) {
-    out_.columns.push_back({.column = std::string(text(node.fields, "name")), .role = part.role});
-  }
-  if (node.kind == "TableLikeClause") part.relation = Use::select;
-  if (node.kind == "Constraint") part.relation = Use::select;
-  fields(node.fields, part);
-}
-
-/// OPERATOR(schema.op) may be anybody's function.
-void Walker::operator_name(Object fields, std::string_view name) {
-  const auto parts = array(fields, name);
-  if (!parts) return;
-  const Name found = name_of(*parts);
-  if (found.schema.empty() || found.schema == "pg_catalog") return;
-  out_.routines.push_back({.name = found, .routine_class = RoutineClass::unknown});
-}
-
-void Walker::result_target(Object fields, Part part) {
-  child(fields, "indirection", part);
-  child(fields, "val", part);
-}
-
-void Walker::column(Object fields, Part part) {
-  const auto list = array(fields, "fields");
-  if (!list) return not_understood("a column without a name");
-  std::vector<std::string> parts;
-  for (Value item : *list) {
-    const auto piece = node(item);
-    if (!piece) return not_understood("a column without a name");
-    parts.emplace_back(piece->kind == "A_Star" ? "*" : text(piece->fields, "sval"));
-  }
-  ColumnUse use{.column = parts.back(), .role = part.role};
-  parts.pop_back();
-  for (const auto& piece : parts) use.qualifier += (use.qualifier.empty() ? "" : ".") + piece;
-
-  std::size_t sources = 0;
-  int only = -1;
-  bool found = false;
-  for (auto scope = scopes_.rbegin(); scope != scopes_.rend() && !found; ++scope) {
-    for (const Source& source : *scope) {
-      ++sources;
-      only = source.relation;
-      const bool named = parts.size() == 1 ? parts[0] == source.name
-                                           : parts.size() > 1 && parts.back() == source.name &&
-                                                 parts[parts.size() - 2] == source.schema;
-      if (named && !found) {
-        use.relation = source.relation;
-        found = true;
-      }
-      if (parts.empty() && use.column == source.name) use.whole_row = true;
-    }
-  }
-  if (parts.empty() && sources == 1 && !use.whole_row) use.relation = only;
-  out_.columns.push_back(std::move(use));
-}
-
-void Walker::call(Object fields, Part part) {
-  const auto parts = array(fields, "funcname");
-  if (!parts) return not_understood("a call without a name");
-  const Name name = name_of(*parts);
-  const RoutineClass routine_class = classify_routine(name);
-  out_.routines.push_back({.name = name, .routine_class = routine_class});
-  if (routine_class == RoutineClass::settings) setting_call(fields);
-  child(fields, "args", part);
-  child(fields, "agg_order", {.role = ColumnRole::order});
-  child(fields, "agg_filter", {.role = ColumnRole::filter});
-  child(fields, "over", {.role = ColumnRole::order});
-}
-
-/// set_config(name, value, is_local)
-void Walker::setting_call(Object fields) {
-  analysis_.depends_on_literals = true;
-  const auto args = array(fields, "args");
-  if (!args || args->size() != 3) return not_understood("set_config with unusual arguments");
-  const auto name = string_of(args->at(0));
-  if (!name) return not_understood("set_config of a computed name");
-  SettingChange change{.name = lower(*name)};
-  if (const auto value = string_of(args->at(1))) change.value = std::string(*value);
-  const auto third = node(args->at(2));
-  if (third && third->kind == "A_Const") {
-    if (const auto constant = object(third->fields, "boolval")) {
-      change.local = flag(*constant, "boolval");
-    }
-  }
-  out_.settings.push_back(std::move(change));
+  if (is_cte(fields)) return add_source({.name = std::move(called)});
+  const int index = add_relation(fields, Use::select);
+  add_source({.schema = alias ? "" : std::string(text(fields, "schemaname")),
+              .name = std::move(called),
+              .relation = index});
 }
 
 }  // namespace sallyport::postgres::sql
