@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
+
 namespace sallyport::policy {
 namespace {
 
@@ -57,7 +59,12 @@ Result<std::shared_ptr<const Policies>> load(const fs::path& directory,
                                              std::string tenant) {
   auto texts = read_policies(directory);
   if (!texts) return fail(texts);
-  return Policies::make(*texts, std::move(connections), std::move(tenant));
+  auto policies = Policies::make(*texts, std::move(connections), std::move(tenant));
+  if (!policies) return policies;
+  for (const cedar::Finding& warning : (*policies)->warnings()) {
+    log::warn("policy warning", {{"policy", warning.policy}, {"what", warning.to_string()}});
+  }
+  return policies;
 }
 
 }  // namespace sallyport::policy

@@ -1,5 +1,6 @@
 #include "policy/policies.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -7,7 +8,6 @@
 #include "base/crypto.h"
 #include "core/resource_id.h"
 #include "policy/command_entities.h"
-#include "policy/heads.h"
 
 namespace sallyport::policy {
 namespace {
@@ -33,6 +33,21 @@ std::uint64_t epoch_of(const std::vector<cedar::PolicyText>& texts,
   }
   // 53 bits: whole in every JSON reader.
   return read_u64(digest.finish()) >> 11;
+}
+
+constexpr std::size_t errors_shown_max = 20;
+
+/// All that is wrong, one below the other.
+std::unexpected<Error> refuse(const std::vector<cedar::Finding>& errors) {
+  std::string detail;
+  for (std::size_t i = 0; i < std::min(errors.size(), errors_shown_max); ++i) {
+    if (i > 0) detail += "\n";
+    detail += errors[i].to_string();
+  }
+  if (errors.size() > errors_shown_max) {
+    detail += fmt::format("\nand {} more errors", errors.size() - errors_shown_max);
+  }
+  return fail(Errc::invalid, std::move(detail));
 }
 
 }  // namespace
@@ -68,9 +83,9 @@ Result<std::shared_ptr<const Policies>> Policies::make(const std::vector<cedar::
   if (policies->connections_.size() != count) {
     return fail(Errc::invalid, "two connections have the same name");
   }
-  if (auto checked = check_heads(policies->set_, policies->schema_); !checked) {
-    return fail(checked);
-  }
+  cedar::Validation found = cedar::validate(policies->set_, policies->schema_);
+  if (!found.ok()) return refuse(found.errors);
+  policies->warnings_ = std::move(found.warnings);
   if (auto built = policies->build_shared_entities(); !built) return fail(built);
   return policies;
 }

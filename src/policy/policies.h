@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "cedar/authorize.h"
 #include "cedar/schema.h"
+#include "cedar/validate.h"
 #include "core/model.h"
 #include "policy/connection_facts.h"
 
@@ -31,8 +32,9 @@ std::string_view builtin_schema();
 class Policies {
  public:
   /// From the texts of policy files. A policy's id is its @id, or its place. Fails on the first
-  /// error with file:line:column: a syntax error, an action or entity type that the schema does not
-  /// have, a classification that cannot match.
+  /// syntax error, on all errors of strict validation against the schema (each with
+  /// file:line:column, the place underlined and a hint), on a classification that cannot match.
+  /// What is wrong in one policy refuses the set whole.
   static Result<std::shared_ptr<const Policies>> make(const std::vector<cedar::PolicyText>& texts,
                                                       std::vector<ConnectionFacts> connections,
                                                       std::string tenant = "default");
@@ -54,6 +56,8 @@ class Policies {
   const std::string& tenant() const { return tenant_; }
   const cedar::PolicySet& set() const { return set_; }
   const cedar::Schema& schema() const { return schema_; }
+  /// What the validation found that is no error: policies that can never apply, and such.
+  const std::vector<cedar::Finding>& warnings() const { return warnings_; }
   const ConnectionFacts* connection(std::string_view name) const;
 
  private:
@@ -63,6 +67,7 @@ class Policies {
   Result<void> build_shared_entities();
 
   cedar::PolicySet set_;
+  std::vector<cedar::Finding> warnings_;
   cedar::Schema schema_;
   std::map<std::string, ConnectionFacts, std::less<>> connections_;
   std::string tenant_;

@@ -376,7 +376,7 @@ TEST(Policies, TheContextSaysWhatTheSessionIs) {
         "context.auth.senderBound && !context.auth.deviceManaged",
         "context.session.id == \"s1\" && !context.session.breakGlass",
         "context.delegation.present && context.delegation.depth == 1",
-        "context.delegation.subject == User::\"alice\"",
+        "context.delegation has subject && context.delegation.subject == User::\"alice\"",
         "context.delegation.actors == [Agent::\"support-copilot\"]",
         "context.delegation.scopes == [\"db:read\"]",
         "context.stmt.kind == \"select\" && context.stmt.hasWhere && !context.stmt.multi",
@@ -385,6 +385,7 @@ TEST(Policies, TheContextSaysWhatTheSessionIs) {
         "principal.tenant == Tenant::\"default\"", "!(principal is User) || principal.active",
         "!(principal is Agent) || (principal.attested && !(principal has owner))",
         "Connection::\"shop\".protocol == \"postgres\" && Connection::\"shop\".env == \"demo\"",
+        "Connection::\"shop\".hasTag(\"team\") && "
         "Connection::\"shop\".getTag(\"team\") == \"retail\""}) {
     const auto policies = make(std::string("permit (principal, action == Action::\"act_for\", "
                                            "resource); permit (principal, action == "
@@ -433,15 +434,44 @@ TEST(Policies, MayWriteLooksAtHeadsOnly) {
 
 // ---- loading ----
 
-TEST(Policies, AHeadThatCanNeverMatchIsRefusedWithAHint) {
+TEST(Policies, WhatTheSchemaDoesNotKnowIsRefusedWithAHint) {
   EXPECT_EQ(
-      refusal_of("\n  @id(\"x\") permit (principal, action == Action::\"sql:selct\", resource);"),
-      "test.cedar:2:12: policy \"x\": the schema has no action \"sql:selct\" (hint: did you "
-      "mean sql:select?)");
-  EXPECT_EQ(refusal_of("permit (principal, action, resource in Tabel::\"a\");"),
-            "test.cedar:1:1: policy \"policy0\": the schema has no entity type Tabel (hint: did "
-            "you mean Table?)");
+      refusal_of("\n@id(\"x\") permit (principal, action == Action::\"sql:selct\", resource);"),
+      "test.cedar:2:39: policy \"x\": the schema has no action \"sql:selct\"\n"
+      "  2 | @id(\"x\") permit (principal, action == Action::\"sql:selct\", resource);\n"
+      "    |                                       ^^^^^^^^^^^^^^^^^^^\n"
+      "  hint: did you mean \"sql:select\"?");
+  EXPECT_NE(refusal_of("permit (principal, action, resource in Tabel::\"a\");")
+                .find("did you mean Table?"),
+            std::string::npos);
   EXPECT_NE(refusal_of("permit (principal is Robot, action, resource);"), "accepted");
+}
+
+TEST(Policies, OneErrorRefusesTheSetWholeAndAllErrorsAreSaid) {
+  const std::string refusal = refusal_of(R"(
+      permit (principal, action, resource);
+      forbid (principal, action in Action::"sql:any", resource) when { context.stmt.haswhere };
+      forbid (principal, action, resource) when { context.stmt.hasWhere };
+      forbid (principal is Agent, action, resource) unless { principal.owner == resource };)");
+  EXPECT_NE(refusal.find("test.cedar:3:"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("did you mean hasWhere?"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("test.cedar:4:"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("attribute \"owner\" may be absent"), std::string::npos) << refusal;
+}
+
+TEST(Policies, WhatCanNeverApplyIsLoadedWithAWarning) {
+  const auto policies = make(
+      "permit (principal is Workload, action == Action::\"act_for\", "
+      "resource is Table);");
+  ASSERT_EQ(policies->warnings().size(), 1u);
+  EXPECT_EQ(policies->warnings()[0].kind, cedar::Finding::Kind::inapplicable);
+}
+
+TEST(StarterPolicies, HaveNoWarnings) {
+  const auto policies = starter();
+  for (const cedar::Finding& warning : policies->warnings()) {
+    ADD_FAILURE() << warning.to_string();
+  }
 }
 
 TEST(Policies, ASyntaxErrorSaysWhere) {
