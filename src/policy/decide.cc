@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "cedar/conform.h"
 #include "core/resource_id.h"
 #include "policy/command_entities.h"
 #include "policy/context.h"
@@ -82,12 +83,17 @@ class Asking {
       return fmt::format("the action is not for resources of type {}", resource.type);
     }
     if (!context) return "the command does not say what its statement is";
-    for (const cedar::Attribute& attribute : type->context.attributes) {
-      if (attribute.required && !context.field(attribute.name)) {
-        return fmt::format("the command does not say {}", cedar::quoted(attribute.name));
-      }
+    return context_problem(*type, context);
+  }
+
+  /// Why the context is none of the action's, or nothing. All identities are asked with the same.
+  const std::string& context_problem(const cedar::ActionType& type, const Value& context) const {
+    if (checked_ != &type) {
+      checked_ = &type;
+      checked_problem_ = cedar::misfit(context, type.context, schema_).value_or("");
+      if (!checked_problem_.empty()) checked_problem_.insert(0, "the context: ");
     }
-    return {};
+    return checked_problem_;
   }
 
   static void answer_from(const cedar::Answer& from, Answer& answer) {
@@ -111,6 +117,8 @@ class Asking {
   const cedar::Schema& schema_;
   const CommandEntities& entities_;
   const Contexts& contexts_;
+  mutable const cedar::ActionType* checked_ = nullptr;
+  mutable std::string checked_problem_;
 };
 
 /// What no policy can repair.
@@ -141,6 +149,9 @@ Decision Policies::decide(const Session& session, const Command& command, WallTi
   auto entities =
       command_entities(shared_, *connection(session.connection), session, command.actions);
   if (!entities) return denied(epoch_, std::move(entities.error().detail));
+  if (auto misfit = cedar::misfit(entities->store, schema_)) {
+    return denied(epoch_, std::move(*misfit));
+  }
   alignas(16) std::array<std::byte, scratch_bytes> scratch;
   cedar::Arena arena(scratch);
   auto context = contexts(session, command, now, arena);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/crypto.h"
+#include "cedar/conform.h"
 #include "core/resource_id.h"
 #include "policy/command_entities.h"
 
@@ -124,6 +125,7 @@ Result<void> Policies::build_shared_entities() {
   }
   auto store = builder.finish();
   if (!store) return fail(store);
+  if (auto misfit = cedar::misfit(*store, schema_)) return fail(Errc::invalid, std::move(*misfit));
   shared_ = std::move(*store);
   return ok();
 }

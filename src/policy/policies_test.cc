@@ -309,6 +309,30 @@ TEST(Policies, ASqlActionWithoutItsStatementIsDenied) {
   EXPECT_TRUE(allows(*policies, alice(), bare_connect));
 }
 
+TEST(Policies, EveryKindOfIdentityAndResourceConformsToTheSchema) {
+  const auto policies = make("permit (principal, action, resource);");
+  Identity agent = copilot();
+  agent.groups = {"agents"};
+  agent.owner = "alice";
+  const Identity workload{.kind = IdentityKind::workload,
+                          .id = "ci",
+                          .issuer = "https://ci.example",
+                          .groups = {"deployers"}};
+  for (const auto& chain :
+       {std::vector{user("alice", {"support", "a"})},
+        std::vector{user("alice", {"support"}), agent}, std::vector{workload}}) {
+    const Session session = session_of(chain);
+    EXPECT_TRUE(allows(*policies, session, connect()));
+    EXPECT_TRUE(allows(*policies, session, on_table("sql:select", "customers")));
+    EXPECT_TRUE(allows(*policies, session,
+                       command({{"reveal", {"Column", "shop/shop/public/customers/email"}},
+                                {"unfilter", {"RowFilter", "shop/shop/public/customers/f"}},
+                                {"sql:call", {"Routine", "shop/shop/public/f"}},
+                                {"sql:create", {"DbSchema", "shop/shop/public"}},
+                                {"sql:grant", {"Database", "shop/shop"}}})));
+  }
+}
+
 TEST(Policies, SessionsThatMakeNoSenseAreDenied) {
   const auto policies = make("permit (principal, action, resource);");
   const auto denied = [&](auto change) {
