@@ -176,3 +176,22 @@ def test_a_flood_of_commands_leaves_the_other_sessions_their_turn(demo, alice):
         assert time.monotonic() - started < 10
         flood.send(SYNC)
         assert len(rows(flood.until())) == 1000
+
+
+def test_a_setting_that_the_server_does_not_take_is_the_clients_to_mend(demo):
+    with pytest.raises(psycopg.OperationalError) as refused:
+        psycopg.connect(demo.dsn("alice"), options="-c timezone=Nowhere")
+    assert "TimeZone" in str(refused.value)
+
+
+def test_prepared_statements_cannot_fill_the_memory(alice):
+    filler = "select '" + "x" * 900_000 + "'"
+    for n in range(100):
+        alice.send(parse(f"s{n}", filler), SYNC)
+        if "E:53200" in alice.until():
+            break
+    else:
+        pytest.fail("a hundred statements of a megabyte each were kept")
+    assert n > 50
+    alice.send(close("S", "s0"), close("S", "s1"), parse("again", "select 1"), SYNC)
+    assert alice.until() == ["3", "3", "1", "Z:I"]

@@ -13,6 +13,17 @@ metrics::Counter& decisions(std::string_view verdict) {
                           {{"verdict", std::string(verdict)}});
 }
 
+constexpr std::size_t refused_text_bytes_max = 64 * 1024;
+constexpr std::size_t reason_bytes_max = 1024;
+
+/// At most `bytes_max` and a mark, and still UTF-8.
+void cut(std::string& text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  text.resize(bytes_max);
+  text += "...";
+}
+
 struct Metrics {
   metrics::Counter& allowed = decisions("allow");
   metrics::Counter& denied = decisions("deny");
@@ -142,7 +153,11 @@ std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& se
   return *sequence;
 }
 
-Refusal Guard::refuse(const Session& session, const Command& command, Refusal refusal) {
+Refusal Guard::refuse(const Session& session, const Command& refused, Refusal refusal) {
+  // Nothing of it will run: its beginning is enough, and a client may not fill the ledger with it.
+  Command command = refused;
+  cut(command.text, refused_text_bytes_max);
+  cut(refusal.reason, reason_bytes_max);
   if (refusal.kind == Refusal::Kind::not_analysed) counters().not_analysed.add();
   auto recorded =
       ledger_.append({.kind = ledger::RecordKind::refusal,

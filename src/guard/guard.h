@@ -36,6 +36,8 @@ class Permit {
   ~Permit();
 
   const Command& command() const { return command_; }
+  /// The bytes to send, once: a second call gives none.
+  ByteVector take_bytes() { return std::exchange(command_.raw, {}); }
   /// The sequence of its record in the ledger.
   std::uint64_t sequence() const { return sequence_; }
 

@@ -75,6 +75,8 @@ Adapter::Adapter(std::shared_ptr<const Options> options, Shared shared,
 Adapter::~Adapter() = default;
 
 void Adapter::end_all(std::string_view message) {
+  // Who is still logging in has nothing to lose.
+  for (net::Stream* const stream : logging_in_) stream->close();
   for (const auto& live : open_) {
     if (live->conversation != nullptr) {
       live->conversation->end("shutdown", "57P01", std::string(message));
@@ -103,9 +105,20 @@ Task<void> Adapter::serve(std::unique_ptr<net::Stream> stream) {
     ~Count() { --of; }
   } const count(clients_);
 
+  struct LoggingIn {
+    std::list<net::Stream*>& all;
+    std::list<net::Stream*>::iterator place;
+    LoggingIn(std::list<net::Stream*>& of, net::Stream& stream)
+        : all(of), place(of.insert(of.end(), &stream)) {}
+    ~LoggingIn() { all.erase(place); }
+  };
+  std::optional<LoggingIn> logging_in;
+  logging_in.emplace(logging_in_, *stream);  // the TCP stream, inside whatever wraps it later
+
   Login login(*options, shared_.guard, shared_.authenticator, shared_.tickets, shared_.cancels,
               shared_.random);
   auto client = co_await login.run(std::move(stream), deadline);
+  logging_in.reset();
   if (!client) co_return;
   co_await serve_session(std::move(*client), options, deadline);
 }
@@ -202,12 +215,22 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
   auto upstream =
       co_await Upstream::open(*permit, std::move(kept), std::move(login), deadline, shared_.random);
   if (!upstream) {
-    counters().target_failed.add();
+    // A setting of the client's that the server does not take is the client's to mend.
+    const bool refused_setting = upstream.error().code == Errc::invalid;
+    if (!refused_setting) counters().target_failed.add();
     log::error("target not reached", {{"session", session.id},
                                       {"connection", session.connection},
                                       {"detail", upstream.error().detail}});
     (void)shared_.guard.settle(std::move(*permit),
                                {.failed = true, .error = upstream.error().detail});
+    if (refused_setting) {
+      co_await tell(client, {.severity = "FATAL",
+                             .sqlstate = "22023",
+                             .message = upstream.error().detail,
+                             .detail = "",
+                             .hint = ""});
+      co_return ledger::SessionEnd{.reason = "refused", .detail = upstream.error().detail};
+    }
     co_await tell(client, {.severity = "FATAL",
                            .sqlstate = "08001",
                            .message = "the target of connection \"" + session.connection +
@@ -279,6 +302,7 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                .client = *client.stream,
                                .client_reader = *client.reader,
                                .upstream = **upstream,
+                               .target = &target,
                                .read_only = read_only,
                                .place = {.connection = session.connection,
                                          .database = session.database,

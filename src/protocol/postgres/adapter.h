@@ -77,6 +77,7 @@ class Adapter {
   std::unique_ptr<sql::Parser> parser_;
   sql::ShapeCache shapes_;
   std::list<std::shared_ptr<Live>> open_;
+  std::list<net::Stream*> logging_in_;
   std::size_t clients_ = 0;
 };
 

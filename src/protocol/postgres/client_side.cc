@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/crypto.h"
 #include "base/log.h"
 #include "net/reactor.h"
 #include "protocol/postgres/conversation.h"
@@ -12,8 +13,9 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::size_t upstream_flush_bytes = 64 * 1024;
-constexpr std::size_t parameter_recorded_bytes_max = 4096;
-constexpr std::size_t name_bytes_max = 63;  // NAMEDATALEN - 1
+constexpr std::size_t parameter_recorded_bytes_max = 4096;         // of one value
+constexpr std::size_t parameters_recorded_bytes_max = 256 * 1024;  // of one command
+constexpr std::size_t name_bytes_max = 63;                         // NAMEDATALEN - 1
 // A pipeline may not keep the worker from its other sessions.
 constexpr int messages_per_turn = 32;
 constexpr std::chrono::seconds cancel_s_max{2};
@@ -26,10 +28,20 @@ Refusal not_analysed(std::string reason, std::string hint = "") {
 }
 
 /// What goes into the ledger of a bound value: text as it is, binary as base64, and of a long one
-/// its beginning.
-Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary) {
+/// its beginning, its length and its hash. Takes what it keeps off `budget`.
+Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std::size_t& budget) {
   if (!value) return {.value = std::nullopt, .binary = binary};
-  const Bytes kept = value->first(std::min(value->size(), parameter_recorded_bytes_max));
+  const std::size_t most = std::min(parameter_recorded_bytes_max, budget);
+  if (value->size() > most) {
+    constexpr std::size_t shown = 64;
+    budget -= std::min(budget, 3 * shown);
+    return {.value = to_base64(value->first(std::min(shown, value->size()))) + "... (" +
+                     std::to_string(value->size()) + " bytes, sha256 " + to_hex(sha256(*value)) +
+                     ")",
+            .binary = true};
+  }
+  budget -= value->size();
+  const Bytes kept = *value;
   if (!binary && is_utf8(as_text(kept))) return {.value = std::string(as_text(kept))};
   return {.value = to_base64(kept), .binary = true};
 }
@@ -181,6 +193,8 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
     co_return true;
   }
 
+  if (refuse_when_full(message.type)) co_return true;
+
   Result<void> done = ok();
   switch (message.type) {
     case frontend::query:
@@ -215,7 +229,8 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
 }
 
 Task<Result<void>> Conversation::room_in_pipeline() {
-  while (replies_.size() >= options_.pipeline_max && !ended_) {
+  while (!replies_.empty() && !ended_ &&
+         (replies_.size() >= options_.pipeline_max || held_bytes_ > options_.session_bytes_max)) {
     // Without a Sync the server may keep its answers back.
     upstream_.flush_request(permit_);
     auto flushed = co_await upstream_.flush();
@@ -362,6 +377,9 @@ std::optional<Refusal> Conversation::check_session_state(const sql::Statement& s
     if (sql::is_pinned_setting(setting.name) && !setting.reset) {
       return not_analysed("the gateway keeps " + setting.name + " as it is");
     }
+    if (target_ != nullptr && !setting.reset && target_->fixes(setting.name)) {
+      return not_analysed("the operator sets " + setting.name + " for this connection");
+    }
     if (read_only_ && setting.name.ends_with("transaction_read_only")) {
       return not_analysed("this session is read-only",
                           "no policy lets you change anything on this connection");
@@ -431,6 +449,7 @@ void Conversation::expect(Reply reply) {
       reply.expect == Expect::sync) {
     ++owed_ready_;
   }
+  reply.held = Held(held_bytes_, reply.local.size());
   if (reply.steers) ++steering_;
   copies_expected_ += reply.copies_expected;
   replies_.push_back(std::move(reply));
@@ -478,6 +497,19 @@ void Conversation::refuse_extended(const Refusal& refusal, std::string_view sqls
   reply.expect = Expect::refused_parse;
   reply.local = std::move(error);
   expect(std::move(reply));
+}
+
+bool Conversation::refuse_when_full(char type) {
+  if (held_bytes_ <= options_.session_bytes_max) return false;
+  if (type != frontend::parse && type != frontend::bind) return false;
+  Command command;
+  command.kind = type == frontend::parse ? "prepare" : "execute";
+  refuse_extended(guard_.refuse(session_, command,
+                                not_analysed("this session holds more prepared statements and "
+                                             "portals than it may",
+                                             "close those that are no longer used")),
+                  "53200", 0);
+  return true;
 }
 
 void Conversation::refuse_too_large(char type) {
@@ -560,6 +592,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   prepared->sql = asked.command.text;
   prepared->analysis = asked.analysis;
   prepared->batch = batch_;
+  prepared->held = Held(held_bytes_, prepared->sql.size() + 512);
   append_parse(asked.command.raw, name,
                asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql, types);
   asked.command.read_only = true;  // to parse is not to run
@@ -600,9 +633,11 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   ByteVector raw(message.raw.begin(), message.raw.end());
   std::vector<Parameter> parameters;
   parameters.reserve(bound->parameters.size());
+  std::size_t budget = parameters_recorded_bytes_max;
   for (std::size_t i = 0; i < bound->parameters.size(); ++i) {
-    parameters.push_back(recorded_parameter(bound->parameters[i], bound->binary(i)));
+    parameters.push_back(recorded_parameter(bound->parameters[i], bound->binary(i), budget));
   }
+  const std::size_t held = parameters_recorded_bytes_max - budget + 256;
 
   co_await confirmed(statement);
   co_await portal_confirmed(name);
@@ -648,6 +683,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   portal->prepared = prepared;
   portal->parameters = std::move(parameters);
   portal->batch = batch_;
+  portal->held = Held(held_bytes_, held);
   if (!names_.define(name, portal)) {
     refuse_extended(guard_.refuse(session_, permit->command(),
                                   not_analysed("too many portals in this session")),

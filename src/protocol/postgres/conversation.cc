@@ -41,6 +41,7 @@ Conversation::Conversation(Parts parts)
       client_(parts.client),
       client_reader_(parts.client_reader),
       upstream_(parts.upstream),
+      target_(parts.target),
       read_only_(parts.read_only),
       place_(std::move(parts.place)) {
   path_.session = path_.initial = place_.search_path;

@@ -52,6 +52,7 @@ struct Reply {
   std::shared_ptr<Prepared> before;               // parse: what the name meant
   std::shared_ptr<Portal> portal;                 // bind, describe_portal, execute, close
   ByteVector local;
+  Held held;
   bool local_ready = false;              // a ReadyForQuery of ours follows `local`
   bool released = false;                 // the record is safe: the answer may go out
   bool answered = false;                 // refused_query: the error has been replaced
@@ -86,7 +87,8 @@ class Conversation {
     net::Stream& client;
     MessageReader& client_reader;
     Upstream& upstream;
-    bool read_only = false;  // the server runs this session in read-only transactions
+    const Target* target = nullptr;  // its settings are the operator's, not the client's
+    bool read_only = false;          // the server runs this session in read-only transactions
     sql::Place place;
   };
   /// All references must outlive run().
@@ -143,6 +145,7 @@ class Conversation {
   void refuse_query(const Refusal& refusal, std::string_view sqlstate, std::uint32_t position);
   void refuse_extended(const Refusal& refusal, std::string_view sqlstate, std::uint32_t position);
   void refuse_too_large(char type);
+  bool refuse_when_full(char type);
   void answer_locally(ByteVector bytes, bool ready);
   void expect(Reply reply);
 
@@ -181,10 +184,12 @@ class Conversation {
   net::Stream& client_;
   MessageReader& client_reader_;
   Upstream& upstream_;
+  const Target* const target_;
   const bool read_only_;
   sql::Place place_;
   SearchPath path_;
 
+  std::size_t held_bytes_ = 0;  // before what counts into it
   Names names_;
   std::list<Reply> replies_;
   std::size_t owed_ready_ = 0;       // replies that end in the server's ReadyForQuery

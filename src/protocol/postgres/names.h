@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "guard/guard.h"
@@ -17,12 +18,34 @@
 
 namespace sallyport::postgres {
 
+/// Counts bytes of a session for as long as it lives.
+class Held {
+ public:
+  Held() = default;
+  Held(std::size_t& total, std::size_t bytes) : total_(&total), bytes_(bytes) { total += bytes; }
+  Held(Held&& other) noexcept
+      : total_(std::exchange(other.total_, nullptr)), bytes_(other.bytes_) {}
+  Held& operator=(Held&& other) noexcept {
+    std::swap(total_, other.total_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Held() {
+    if (total_ != nullptr) *total_ -= bytes_;
+  }
+
+ private:
+  std::size_t* total_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
 /// A prepared statement. `batch` is the number of the batch (up to a Sync) whose confirmation it
 /// waits for; 0 once the server has confirmed it.
 struct Prepared {
   std::string sql;
   std::shared_ptr<const sql::Analysis> analysis;
   std::uint64_t batch = 0;
+  Held held;
 };
 
 /// A bound statement, with the Permit of the Execute that comes next. A portal whose first Execute
@@ -33,6 +56,7 @@ struct Portal {
   std::optional<Permit> permit;
   std::optional<Outcome> outcome;  // of the Execute that is running
   std::uint64_t batch = 0;
+  Held held;
 };
 
 /// What a DECLAREd cursor reads.

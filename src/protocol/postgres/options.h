@@ -1,12 +1,14 @@
 #pragma once
 // What an operator sets for PostgreSQL, checked when the configuration loads and immutable after.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +28,12 @@ struct Target {
   /// Settings of every session on the target (statement_timeout and the like): the operator's, not
   /// the client's.
   std::vector<std::pair<std::string, std::string>> settings;
+
+  /// search_path is only the default: who may change it is for the policies to say.
+  bool fixes(std::string_view setting) const {
+    return setting != "search_path" &&
+           std::ranges::any_of(settings, [&](const auto& own) { return own.first == setting; });
+  }
 };
 
 struct Options {
@@ -33,6 +41,7 @@ struct Options {
   std::map<std::string, std::shared_ptr<const Target>> targets;  // by connection
 
   std::size_t message_bytes_max = std::size_t{16} << 20;  // of a client's Query, Parse or Bind
+  std::size_t session_bytes_max = std::size_t{64} << 20;  // statements, portals, unsent refusals
   std::size_t pipeline_max = 4096;                        // replies a client may be owed
   std::size_t sessions_max = 20'000;                      // per worker
   std::chrono::seconds login_s_max{30};                   // from accept to ReadyForQuery

@@ -286,6 +286,9 @@ Task<Result<void>> Upstream::await_ready() {
         if (++notices > login_notices_max) co_return fail(Errc::too_large, "notices at login");
         break;
       case backend::error:
+        if (sqlstate_of(message->body) == "22023") {
+          co_return fail(Errc::invalid, describe_error(message->body));
+        }
         co_return fail(Errc::unavailable, "the target refused: " + describe_error(message->body));
       case backend::ready:
         if (as_text(message->body) != "I") co_return fail(Errc::malformed, "ReadyForQuery");
@@ -305,8 +308,8 @@ Result<void> Upstream::note_parameter(Bytes body) {
   return check_pinned(status->name, status->value);
 }
 
-void Upstream::send(const Permit& command) {
-  append(out_, command.command().raw);
+void Upstream::send(Permit& command) {
+  append(out_, command.take_bytes());
 }
 
 void Upstream::execute(const Permit&, std::string_view portal, std::uint32_t rows_max) {

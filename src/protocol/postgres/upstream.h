@@ -43,7 +43,7 @@ class Upstream {
 
   /// The Query, Parse or Bind message that was decided, byte for byte. All of these only queue;
   /// flush() sends.
-  void send(const Permit& command);
+  void send(Permit& command);
   void execute(const Permit& command, std::string_view portal, std::uint32_t rows_max);
   /// Copy data as it came: a whole message or a piece of one.
   void copy_data(const Permit& command, Bytes raw);
