@@ -131,3 +131,15 @@ def test_a_notification_arrives(demo, dana):
     for notification in dana.notifies():
         assert notification.payload == "read all about it"
         break
+
+
+@pytest.mark.parametrize("reset", [
+    "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;",  # asyncpg
+    "DISCARD ALL",  # Npgsql, PgBouncer
+    "RESET SESSION AUTHORIZATION",
+])
+def test_what_pools_send_between_their_clients_is_permitted(demo, reset):
+    with psycopg.connect(demo.dsn("alice"), autocommit=True) as connection:
+        connection.execute(reset)
+        assert connection.execute("select count(*) from orders").fetchone() == (1000,)
+        assert connection.execute("show transaction_read_only").fetchone() == ("on",)

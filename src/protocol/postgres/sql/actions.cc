@@ -172,19 +172,18 @@ class Mapper {
   }
 
   void set(const SettingChange& change) {
-    if (is_pinned_setting(change.name) && !change.reset) {
+    // Back to what the gateway's own login set, the role too.
+    if (change.reset) return;
+    if (is_pinned_setting(change.name)) {
       return refuse("the gateway keeps " + change.name + " as it is");
     }
-    if (change.name == "all" && change.reset) return;
-    if (is_pinned_setting(change.name) || is_harmless_change(change)) return;
+    if (is_harmless_change(change)) return;
     database("sql:set");
   }
 
   /// Below NOTICE the server tells what it thinks: plans, with the constants in them.
   static bool is_harmless_change(const SettingChange& change) {
-    if (change.name != "client_min_messages" || change.reset) {
-      return is_harmless_setting(change.name);
-    }
+    if (change.name != "client_min_messages") return is_harmless_setting(change.name);
     static const Words levels = {"notice", "warning", "error"};
     return change.value && levels.contains(*change.value);
   }
@@ -214,7 +213,8 @@ std::string why_not_together(const std::vector<Statement>& statements) {
   if (statements.size() < 2) return {};
   bool ended = false;
   for (const auto& statement : statements) {
-    if (may_change_names(statement)) {
+    // What comes last changes names for nobody: pools send RESET ALL at the end of a string.
+    if (may_change_names(statement) && &statement != &statements.back()) {
       return "a statement that changes what names mean must be sent by itself";
     }
     if (ended && names_anything_unqualified(statement)) {
