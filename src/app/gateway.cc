@@ -316,7 +316,10 @@ net::Task<void> Gateway::shut_down() {
   if (admin_) static_cast<void>(co_await admin_->shutdown(end_s_max));
   // An adapter goes on its own thread; one that still serves goes with its worker's tasks instead.
   if (gone) on_each_worker([](Worker& worker) { worker.adapter.reset(); });
+  // A worker that does not come back must not keep the process: what it has recorded is on disk.
+  ::alarm(static_cast<unsigned>(end_s_max.count()) * 2);
   workers_->stop();
+  ::alarm(0);
   record("stopped", "");
   if (auto closed = ledger_->close(); !closed) {
     log::error("closing the ledger", {{"problem", closed.error().detail}});

@@ -5,6 +5,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <exception>
 
 #include "app/check.h"
@@ -49,6 +50,12 @@ int run(int argc, char** argv) {
   cli::add_ledger(app);
   cli::add_policy(app, app::policy_tools());
   app::add_completion(app);
+  const auto known = app.get_subcommands([](CLI::App*) { return true; });
+  if (argc > 1 && argv[1][0] != '-' &&
+      std::ranges::none_of(known, [&](const CLI::App* one) { return one->check_name(argv[1]); })) {
+    fmt::print(stderr, "sallyport: there is no command '{}' (try sallyport --help)\n", argv[1]);
+    return usage_error;
+  }
   try {
     app.parse(argc, argv);
     return 0;

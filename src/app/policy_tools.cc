@@ -31,8 +31,14 @@ Result<Command> analyse(const std::string& connection, const std::string& databa
 Result<cli::PolicyTools::Configured> configured(const std::filesystem::path& file) {
   ConfigResult config = load_config(file);
   if (!config) return fail(Errc::invalid, to_string(config.error()));
-  return cli::PolicyTools::Configured{.connections = connection_facts(*config),
-                                      .policies = config->policies};
+  cli::PolicyTools::Configured configured{.connections = connection_facts(*config),
+                                          .policies = config->policies};
+  if (config->builtin_issuer) {
+    for (const BuiltinUser& user : config->builtin_issuer->users) {
+      configured.groups[user.name] = user.groups;
+    }
+  }
+  return configured;
 }
 
 }  // namespace

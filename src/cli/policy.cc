@@ -143,7 +143,8 @@ void add_check(CLI::App& parent) {
 
 void add_who(CLI::App& explain, PolicyQuestion& question) {
   explain.add_option("--as", question.user, "The user's id")->required();
-  explain.add_option("--group", question.groups, "A group of the user; may be repeated");
+  explain.add_option("--group", question.groups,
+                     "A group of the user; may be repeated (default: as the built-in issuer says)");
   explain.add_option("--agent", question.agents,
                      "An agent that acts for the user, nearest first; may be repeated");
   explain.add_option("--agent-group", question.agent_groups, "A group of the agents");
@@ -208,7 +209,11 @@ Result<Explanation> explain_policy(const PolicyQuestion& question, const PolicyT
   auto policies = policy::load(question.policies.empty() ? given->policies : question.policies,
                                std::move(given->connections), question.tenant);
   if (!policies) return fail(policies);
-  const Session session = session_of(question, now);
+  Session session = session_of(question, now);
+  if (const auto known = given->groups.find(question.user);
+      question.groups.empty() && known != given->groups.end()) {
+    session.chain.identities.front().groups = known->second;
+  }
   auto command = command_of(question, tools, session.database);
   if (!command) return fail(command);
   const bool may_write = (*policies)->may_write(session);

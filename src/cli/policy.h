@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,7 @@ struct PolicyTools {
   struct Configured {
     std::vector<policy::ConnectionFacts> connections;
     std::filesystem::path policies;
+    std::map<std::string, std::vector<std::string>> groups;  // of the built-in issuer's users
   };
   std::function<Result<Configured>(const std::filesystem::path& config)> configured;
 };

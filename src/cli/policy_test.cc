@@ -116,13 +116,16 @@ TEST(PolicyCommand, TakesThePoliciesOfTheConfiguration) {
   tools.configured = [](const std::filesystem::path& config) -> Result<PolicyTools::Configured> {
     EXPECT_EQ(config, "gateway.yaml");
     return PolicyTools::Configured{.connections = {{.name = "shop", .protocol = "postgres"}},
-                                   .policies = starter_folder()};
+                                   .policies = starter_folder(),
+                                   .groups = {{"carol", {"support"}}}};
   };
   const std::string asked =
       "policy explain --config gateway.yaml --connection shop "
       "--action connect --as ";
   EXPECT_EQ(run(asked + "alice --group support", tools).code, 0);
   EXPECT_EQ(run(asked + "bob --group developers", tools).code, 1);
+  EXPECT_EQ(run(asked + "carol", tools).code, 0);
+  EXPECT_EQ(run(asked + "carol --group developers", tools).code, 1);
 }
 
 }  // namespace
