@@ -1,6 +1,7 @@
 #include "protocol/postgres/adapter.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -50,6 +51,16 @@ std::string label_of(const Session& session) {
   }
   if (label.size() > 63) label.resize(63);
   return label;
+}
+
+/// 15 of "15.8 (Debian 15.8-1)"; 0 where the target does not say.
+int server_major_of(const Upstream& upstream) {
+  for (const auto& [name, value] : upstream.parameters()) {
+    int major = 0;
+    if (name == "server_version") std::from_chars(value.data(), value.data() + value.size(), major);
+    if (major > 0) return major;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -306,6 +317,7 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                .read_only = read_only,
                                .place = {.connection = session.connection,
                                          .database = session.database,
+                                         .server_major = server_major_of(**upstream),
                                          .search_path = search_path}});
     live->conversation = &conversation;
     end = co_await conversation.run();

@@ -374,7 +374,7 @@ std::optional<Refusal> Conversation::check_session_state(const sql::Statement& s
     }
   }
   for (const sql::SettingChange& setting : statement.settings) {
-    if (sql::is_pinned_setting(setting.name) && !setting.reset) {
+    if (sql::breaks_pin(setting)) {
       return not_analysed("the gateway keeps " + setting.name + " as it is");
     }
     if (target_ != nullptr && !setting.reset && target_->fixes(setting.name)) {

@@ -174,10 +174,8 @@ class Mapper {
   void set(const SettingChange& change) {
     // Back to what the gateway's own login set, the role too.
     if (change.reset) return;
-    if (is_pinned_setting(change.name)) {
-      return refuse("the gateway keeps " + change.name + " as it is");
-    }
-    if (is_harmless_change(change)) return;
+    if (breaks_pin(change)) return refuse("the gateway keeps " + change.name + " as it is");
+    if (is_pinned_setting(change.name) || is_harmless_change(change)) return;
     database("sql:set");
   }
 
@@ -293,6 +291,18 @@ bool is_pinned_setting(std::string_view name) {
       "standard_conforming_strings", "client_encoding", "backslash_quote",
       "escape_string_warning",       "array_nulls",     "transform_null_equals"};
   return names.contains(name);
+}
+
+bool breaks_pin(const SettingChange& change) {
+  if (!is_pinned_setting(change.name) || change.reset) return false;
+  std::string plain;
+  for (const char c : change.value.value_or("")) {
+    if (c >= 'A' && c <= 'Z') plain.push_back(static_cast<char>(c - 'A' + 'a'));
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) plain.push_back(c);
+  }
+  if (change.name == "client_encoding") return plain != "utf8" && plain != "unicode";
+  if (change.name == "standard_conforming_strings") return plain != "on" && plain != "true";
+  return true;
 }
 
 Decidable decidable(const Analysis& analysis, std::string_view sql, const Place& place) {

@@ -47,5 +47,7 @@ bool runs_unseen_code(const Statement& statement);
 bool is_harmless_setting(std::string_view name);
 /// Settings that nobody may change through the gateway, because reading SQL depends on them.
 bool is_pinned_setting(std::string_view name);
+/// It would make a pinned setting something else than it is; what says the same is fine.
+bool breaks_pin(const SettingChange& change);
 
 }  // namespace sallyport::postgres::sql

@@ -338,28 +338,44 @@ void Walker::indirection(Object fields, Part part) {
 
 void Walker::call(Object fields, Part part) {
   const bool settings_allowed = std::exchange(settings_allowed_, false);
+  const std::string row_setting = std::exchange(row_setting_, {});
   const auto parts = array(fields, "funcname");
   if (!parts) return not_understood("a call without a name");
   RoutineUse use = classify_routine(name_of(*parts));
   const bool sets = use.routine_class == RoutineClass::settings;
   add_routine(std::move(use));
-  if (sets && !settings_allowed) {
+  if (sets && !settings_allowed && row_setting.empty()) {
     return not_understood("set_config may only be called as SELECT set_config(...)");
   }
-  if (sets) setting_call(fields);
+  if (sets) setting_call(fields, row_setting);
   child(fields, "args", part);
   child(fields, "agg_order", {.role = ColumnRole::order});
   child(fields, "agg_filter", {.role = ColumnRole::filter});
   child(fields, "over", {.role = ColumnRole::order});
 }
 
-/// set_config(name, value, is_local)
-void Walker::setting_call(Object fields) {
+/// set_config(name, value, is_local). With `row_setting` the name must be the column of that name,
+/// and it happens or not: not for settings that the session follows.
+void Walker::setting_call(Object fields, const std::string& row_setting) {
+  static const Names followed = {"search_path", "role", "session_authorization",
+                                 "application_name"};
   const auto args = array(fields, "args");
   if (!args || args->size() != 3) return not_understood("set_config with unusual arguments");
-  const auto name = string_of(args->at(0));
-  if (!name) return not_understood("set_config of a computed name");
-  SettingChange change{.name = lower(*name)};
+  SettingChange change;
+  if (row_setting.empty()) {
+    const auto name = string_of(args->at(0));
+    if (!name) return not_understood("set_config of a computed name");
+    change.name = lower(*name);
+  } else {
+    const auto column = node(args->at(0));
+    const auto names =
+        column && column->kind == "ColumnRef" ? array(column->fields, "fields") : std::nullopt;
+    change.name = lower(row_setting);
+    if (!names || names->size() != 1 || string_of(names->at(0)) != "name" ||
+        followed.contains(change.name)) {
+      return not_understood("set_config of a computed name");
+    }
+  }
   const auto third = node(args->at(2));
   const auto local = third ? object(third->fields, "boolval") : std::nullopt;
   if (local) change.local = flag(*local, "boolval");

@@ -42,6 +42,35 @@ bool only_sets(Object fields) {
          });
 }
 
+/// The one name of a column reference, or empty.
+std::string_view bare_column(std::optional<Node> node) {
+  const auto names =
+      node && node->kind == "ColumnRef" ? array(node->fields, "fields") : std::nullopt;
+  return names && names->size() == 1 ? string_of(names->at(0)).value_or("") : std::string_view();
+}
+
+/// `... FROM pg_settings WHERE name = 'x'`, with which pg_dump sets what not every server has: "x".
+std::string_view one_setting(Object fields) {
+  static constexpr std::array<std::string_view, 5> known = {"targetList", "fromClause",
+                                                            "whereClause", "limitOption", "op"};
+  for (const auto& [key, ignored] : fields) {
+    if (std::ranges::find(known, key) == known.end()) return {};
+  }
+  const auto from = array(fields, "fromClause");
+  const auto table = from && from->size() == 1 ? node(from->at(0)) : std::nullopt;
+  if (!table || table->kind != "RangeVar") return {};
+  const Name name = name_of_range_var(table->fields);
+  if (name.name != "pg_settings" || !(name.schema.empty() || name.schema == "pg_catalog"))
+    return {};
+  const auto where = node(fields, "whereClause");
+  if (!where || where->kind != "A_Expr" || text(where->fields, "kind") != "AEXPR_OP") return {};
+  const auto op = array(where->fields, "name");
+  if (!op || name_of(*op) != Name{.name = "="}) return {};
+  if (bare_column(node(where->fields, "lexpr")) != "name") return {};
+  const auto value = field(where->fields, "rexpr");
+  return value ? string_of(*value).value_or("") : std::string_view();
+}
+
 std::vector<std::string> column_names(Object from, std::string_view list) {
   std::vector<std::string> names;
   const auto items = array(from, list);
@@ -205,7 +234,12 @@ void Walker::query(const Node& node) {
   }
   const std::size_t ctes = ctes_.size();
   const bool outermost = std::exchange(outermost_, false);
-  settings_allowed_ = outermost && !nested_ && out_.kind == "select" && only_sets(node.fields);
+  settings_allowed_ = false;
+  row_setting_.clear();
+  if (outermost && !nested_ && out_.kind == "select") {
+    settings_allowed_ = only_sets(node.fields);
+    row_setting_ = one_setting(node.fields);
+  }
   with(node.fields);
   scopes_.emplace_back();
   body(node);

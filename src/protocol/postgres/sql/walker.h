@@ -97,7 +97,7 @@ class Walker {
   void attribute(const std::string& name, const Source* source);
   void indirection(Object fields, Part part);
   void call(Object fields, Part part);
-  void setting_call(Object fields);
+  void setting_call(Object fields, const std::string& row_setting);
   void operator_(Array name);
   void type(Object fields);
   void option(Value argument);
@@ -127,6 +127,7 @@ class Walker {
   bool locks_ = false;
   bool outermost_ = true;
   bool settings_allowed_ = false;  // here and now set_config is always and once evaluated
+  std::string row_setting_;        // what "name" is here and now, if that is a row of pg_settings
 };
 
 /// Parts of a name: a List of Strings, a String, a TypeName or an ObjectWithArgs.
