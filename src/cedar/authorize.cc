@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "cedar/policy_json.h"
 
 namespace sallyport::cedar {
 namespace {
@@ -47,21 +52,71 @@ Result<PolicySet> PolicySet::parse(std::string_view file, std::string_view text,
   return parse({{std::string(file), std::string(text)}}, ids);
 }
 
-Result<PolicySet> PolicySet::parse(const std::vector<PolicyText>& texts, Ids ids) {
+Result<PolicySet> PolicySet::parse(const std::vector<PolicyText>& texts, Ids ids,
+                                   std::vector<TemplateLink> links) {
   PolicySet set;
   std::vector<Policy> all;
   for (const PolicyText& text : texts) {
-    auto parsed = parse_policies(text.file, text.text, ids, set.program_, all);
+    auto parsed = text.file.ends_with(".json")
+                      ? read_policies_json(text.file, text.text, set.program_, all, links)
+                      : parse_policies(text.file, text.text, ids, set.program_, all);
     if (!parsed) return fail(parsed);
   }
-  set.finish(std::move(all));
+  if (auto finished = set.finish(std::move(all), links); !finished) return fail(finished);
   return set;
 }
 
-void PolicySet::finish(std::vector<Policy> all) {
+Result<void> PolicySet::finish(std::vector<Policy> all, const std::vector<TemplateLink>& links) {
+  std::set<std::string, std::less<>> ids;
   for (Policy& policy : all) {
+    ids.insert(policy.id);
     (policy.is_template() ? templates_ : policies_).push_back(std::move(policy));
   }
+  for (const TemplateLink& link : links) {
+    if (!ids.insert(link.id).second) {
+      return fail(Errc::invalid, "policy id " + quoted(link.id) + " is used twice");
+    }
+    auto policy = linked(link);
+    if (!policy) return fail(policy, "link " + quoted(link.id));
+    policies_.push_back(std::move(*policy));
+  }
+  if (policies_.size() > policies_max) {
+    return fail(Errc::too_large, fmt::format("more than {} policies", policies_max));
+  }
+  index();
+  return ok();
+}
+
+Result<Policy> PolicySet::linked(const TemplateLink& link) {
+  const auto of = std::ranges::find(templates_, link.template_id, &Policy::id);
+  if (of == templates_.end()) {
+    return fail(Errc::invalid, "there is no template " + quoted(link.template_id));
+  }
+  Policy policy = *of;
+  policy.id = link.id;
+  policy.template_id = link.template_id;
+  const auto fill = [&](Scope& scope, const std::optional<UidText>& value,
+                        std::string_view slot) -> Result<void> {
+    if (scope.slot != value.has_value()) {
+      return fail(Errc::invalid, fmt::format("the template has {} slot {}, the link {} a value",
+                                             scope.slot ? "the" : "no", slot,
+                                             value ? "gives it" : "does not give it"));
+    }
+    if (!value) return ok();
+    scope.slot = false;
+    scope.entity = program_.arena->uid(value->type, value->id);
+    return ok();
+  };
+  if (auto filled = fill(policy.principal, link.principal, "?principal"); !filled) {
+    return fail(filled);
+  }
+  if (auto filled = fill(policy.resource, link.resource, "?resource"); !filled) {
+    return fail(filled);
+  }
+  return policy;
+}
+
+void PolicySet::index() {
   for (std::uint32_t i = 0; i < policies_.size(); ++i) {
     const ActionScope& scope = policies_[i].action;
     if (scope.kind == ActionScope::Kind::any) any_action_.push_back(i);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,15 +31,26 @@ struct Answer {
   std::vector<EvaluationError> errors;
 };
 
+/// A policy made of a template: the entities that its slots stand for. A value for each slot that
+/// the template has, and no other.
+struct TemplateLink {
+  std::string template_id;
+  std::string id;  // of the policy that is made
+  std::optional<UidText> principal;
+  std::optional<UidText> resource;
+};
+
 /// Immutable: any number of threads may ask at once.
 class PolicySet {
  public:
   /// Fails on the first error, with its file:line:column.
   static Result<PolicySet> parse(std::string_view file, std::string_view text,
                                  Ids ids = Ids::by_position);
-  /// One set of several texts; ids are unique over all of them.
+  /// One set of several texts; ids are unique over all of them. A file whose name ends with .json
+  /// is read as JSON (policy_json.h), whose links count too.
   static Result<PolicySet> parse(const std::vector<PolicyText>& texts,
-                                 Ids ids = Ids::from_annotation);
+                                 Ids ids = Ids::from_annotation,
+                                 std::vector<TemplateLink> links = {});
 
   Answer authorize(const Request& request, const Entities& entities) const;
 
@@ -55,7 +67,9 @@ class PolicySet {
     std::uint64_t hash = 0;
     std::uint32_t policy = 0;
   };
-  void finish(std::vector<Policy> all);
+  Result<void> finish(std::vector<Policy> all, const std::vector<TemplateLink>& links);
+  Result<Policy> linked(const TemplateLink& link);
+  void index();
   void add_candidates(std::uint64_t action_hash, std::vector<std::uint32_t>& candidates) const;
   void evaluate(std::uint32_t index, const Request& request, const Entities& entities, Arena& arena,
                 Answer& answer, bool& forbidden) const;

@@ -85,7 +85,8 @@ NodeId NodeBuilder::has(NodeId on, const std::vector<std::string>& path, Span sp
     steps.push_back(add({.op = Op::has, .a = on, .b = name_number(name)}, span));
     if (steps.size() < path.size()) on = attribute(on, name, span);
   }
-  return junction(Op::all, steps, span);
+  if (steps.size() == 1) return steps[0];
+  return add_list({.op = Op::all, .c = static_cast<std::uint32_t>(Written::has_path)}, steps, span);
 }
 
 NodeId NodeBuilder::like(NodeId on, std::vector<PatternPart> pattern, Span span) {
@@ -97,6 +98,11 @@ NodeId NodeBuilder::like(NodeId on, std::vector<PatternPart> pattern, Span span)
 
 NodeId NodeBuilder::is(NodeId on, std::string_view type, Span span) {
   return add({.op = Op::is, .a = on, .b = name_number(type)}, span);
+}
+
+NodeId NodeBuilder::is_in(NodeId on, std::string_view type, NodeId above, Span span) {
+  const std::vector<NodeId> parts{is(on, type, span), binary(Op::in, on, above, span)};
+  return add_list({.op = Op::all, .c = static_cast<std::uint32_t>(Written::is_in)}, parts, span);
 }
 
 NodeId NodeBuilder::set(const std::vector<NodeId>& items, Span span) {

@@ -38,6 +38,8 @@ class NodeBuilder {
   NodeId has(NodeId on, const std::vector<std::string>& path, Span span);
   NodeId like(NodeId on, std::vector<PatternPart> pattern, Span span);
   NodeId is(NodeId on, std::string_view type, Span span);
+  /// `on is type in above`
+  NodeId is_in(NodeId on, std::string_view type, NodeId above, Span span);
   NodeId set(const std::vector<NodeId>& items, Span span);
   struct Entry {
     std::string_view name;  // outlives the program

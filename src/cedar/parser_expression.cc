@@ -142,13 +142,9 @@ NodeId Parser::is_relation(NodeId left, std::uint32_t begin) {
     return left;
   }
   const std::string type = path();
-  if (failed()) return 0;
-  const NodeId is = make_.is(left, type, since(begin));
-  if (!take_word("in")) return is;
+  if (!take_word("in")) return failed() ? 0 : make_.is(left, type, since(begin));
   const NodeId right = sum();
-  if (failed()) return 0;
-  const NodeId in = make_.binary(Op::in, left, right, since(begin));
-  return make_.junction(Op::all, {is, in}, since(begin));
+  return failed() ? 0 : make_.is_in(left, type, right, since(begin));
 }
 
 NodeId Parser::sum() {

@@ -24,7 +24,7 @@ enum class Op : std::uint8_t {
   resource,
   context,
   all,
-  any,     // && and ||: a: first child, b: count
+  any,     // && and ||: a: first child, b: count; c: how it was written
   choose,  // if a then b else c
   negate_bool,
   negate_number,  // a
@@ -52,6 +52,9 @@ enum class Op : std::uint8_t {
   record,  // a: first child, b: count; c: first field name
   call,    // fn, a: first child, b: count; c as of a set
 };
+
+/// What an `all` was, before it was taken apart.
+enum class Written : std::uint32_t { conjunction, has_path, is_in };
 
 /// Whether a node of that kind has one child, `a`.
 inline bool is_unary(Op op) {
