@@ -20,12 +20,17 @@ namespace sallyport::postgres::sql {
 /// nullopt: no shape (unusual text, or longer than 64 KiB).
 std::optional<std::string> shape_of(std::string_view sql);
 
+/// Texts of one shape have this analysis in common, but for where statements are. Only the kinds of
+/// statements that come in thousands are kept.
+bool may_be_kept(const Analysis& analysis);
+
 /// Analyses by shape, least recently used out first. Shapes are compared, not only hashed. Belongs
 /// to one thread.
 class ShapeCache {
  public:
-  /// `bytes_max` bounds the shapes kept, `entries_max` their number.
-  explicit ShapeCache(std::size_t entries_max = 4096, std::size_t bytes_max = std::size_t{4} << 20);
+  /// `bytes_max` bounds what is kept, about, `entries_max` the number.
+  explicit ShapeCache(std::size_t entries_max = 4096,
+                      std::size_t bytes_max = std::size_t{16} << 20);
 
   /// The analysis of `sql`, from the cache or by parsing. Offsets and lengths of statements are
   /// those of the text that made the entry: use them only where there is one statement.
@@ -39,6 +44,7 @@ class ShapeCache {
   struct Entry {
     std::string shape;
     std::shared_ptr<const Analysis> analysis;
+    std::size_t bytes = 0;
   };
   void keep(std::string shape, std::shared_ptr<const Analysis> analysis);
 
