@@ -196,8 +196,8 @@ void Parser::scope_entity(std::string_view variable, Scope& scope) {
 }
 
 const EntityUid* Parser::uid() {
-  const std::string type = path();
-  if (peek().kind != Token::Kind::string) unexpected("an entity such as User::\"alice\"");
+  const std::string type = open_path();
+  if (!path_is_open_) unexpected("an entity such as User::\"alice\"");
   const std::string id = string_literal();
   return make_.uid(type, id);
 }

@@ -299,11 +299,11 @@ NodeId Parser::word() {
 
 NodeId Parser::path_or_variable() {
   const Token first = peek();
-  const std::string text = path();
-  if (peek().is("{") && text != first.text) {
+  const std::string text = open_path();
+  if (path_is_open_ && peek().is("{")) {
     fail_at(first.offset, "an entity is named by a string: " + text + "::\"id\"");
   }
-  if (peek().kind == Token::Kind::string && !failed()) {
+  if (path_is_open_ && !failed()) {
     const std::string id = string_literal();
     return make_.literal(Value::borrow(make_.uid(text, id)), since(first.offset));
   }
@@ -370,7 +370,15 @@ NodeId Parser::number(std::string_view digits, bool negative, std::uint32_t begi
 }
 
 std::string Parser::path() {
+  std::string text = open_path();
+  if (path_is_open_) fail_at(peek().offset, "a name is expected after '::', not an entity");
+  return text;
+}
+
+/// A path that may end with `::`, as before the id of an entity.
+std::string Parser::open_path() {
   std::string text;
+  path_is_open_ = false;
   for (;;) {
     const Token token = peek();
     if (token.kind != Token::Kind::identifier) {
@@ -383,7 +391,8 @@ std::string Parser::path() {
     }
     text += next().text;
     if (!take("::")) return text;
-    if (peek().kind == Token::Kind::string || peek().is("{")) return text;
+    path_is_open_ = peek().kind == Token::Kind::string || peek().is("{");
+    if (path_is_open_) return text;
     text += "::";
   }
 }

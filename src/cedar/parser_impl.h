@@ -73,6 +73,7 @@ class Parser {
 
   // Words.
   std::string path();
+  std::string open_path();
   std::string string_literal();
   std::string_view attribute_name();
 
@@ -80,6 +81,7 @@ class Parser {
   std::size_t at_ = 0;
   std::uint32_t read_to_ = 0;
   std::uint32_t nesting_ = 0;
+  bool path_is_open_ = false;  // the last one ended with '::'
   std::optional<SyntaxError> error_;
   Program& program_;
   NodeBuilder make_;

@@ -55,9 +55,21 @@ TEST(CedarParser, RefusesWhatTheLanguageRefuses) {
                                       "\"\\u{D800}\" == 1",
                                       "\"\\u{}\" == 1",
                                       "principal == ?principal",
-                                      "\"open"}) {
+                                      "\"open",
+                                      "User\"alice\" == principal",
+                                      "N::User\"alice\" == principal",
+                                      "User:: == principal",
+                                      "principal is User::\"a\"",
+                                      "principal is User::"}) {
     EXPECT_NE(in_condition(condition), "accepted") << condition;
   }
+}
+
+TEST(CedarParser, AnEntityHasColonsBeforeItsId) {
+  EXPECT_NE(problem("permit (principal == User\"a\", action, resource);"), "accepted");
+  EXPECT_NE(problem("permit (principal, action == Action\"a\", resource);"), "accepted");
+  EXPECT_NE(problem("permit (principal is User::\"a\", action, resource);"), "accepted");
+  EXPECT_EQ(problem("permit (principal == N::User::\"a\", action, resource);"), "accepted");
 }
 
 TEST(CedarParser, DepthAndSizeAreBounded) {
