@@ -155,6 +155,10 @@ class Mapper {
     RoutineClass routine_class = use.routine_class;
     const bool ours = !bare || (is_on_server(use.since) && !catalog_is_shadowed());
     if (!ours && routine_class != RoutineClass::dynamic_sql) routine_class = RoutineClass::unknown;
+    if (routine_class == RoutineClass::catalog) {
+      return table(
+          {.name = {.schema = "pg_catalog", .name = std::string(catalog_of(use.name.name))}});
+    }
     if (is_harmless(routine_class)) return;
     out_.read_only = false;
     Name name = use.name;

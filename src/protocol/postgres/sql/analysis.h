@@ -90,6 +90,7 @@ struct ColumnUse {
 enum class RoutineClass : std::uint8_t {
   pure,         // depends on its arguments only, or on nothing that matters (now, version)
   session,      // reads or changes what dies with the session and decides nothing
+  catalog,      // tells definitions, comments or sizes of objects, as a relation of pg_catalog does
   reads_data,   // reads tables, files, statistics or other sessions by name, text or number
   dynamic_sql,  // runs a text as SQL
   writes,       // changes data or sequences

@@ -135,9 +135,9 @@ std::string_view to_string(ColumnRole role) {
 }
 
 std::string_view to_string(RoutineClass routine_class) {
-  static constexpr std::array<std::string_view, 9> words = {"pure",        "session",  "reads_data",
-                                                            "dynamic_sql", "writes",   "admin",
-                                                            "settings",    "internal", "unknown"};
+  static constexpr std::array<std::string_view, 10> words = {
+      "pure",   "session", "catalog",  "reads_data", "dynamic_sql",
+      "writes", "admin",   "settings", "internal",   "unknown"};
   return word(words, routine_class);
 }
 

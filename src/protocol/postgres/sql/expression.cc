@@ -301,7 +301,9 @@ void Walker::attribute(const std::string& name, const Source* source) {
     if (!row && !is_system_output(name)) add_routine(std::move(use));
     return;
   }
-  if (is_harmless(use.routine_class) && (row || use.since == 0)) return;
+  const bool silent =
+      use.routine_class == RoutineClass::pure || use.routine_class == RoutineClass::session;
+  if (silent && (row || use.since == 0)) return;
   if (row && use.routine_class == RoutineClass::internal) return;
   add_routine(std::move(use));
 }

@@ -134,6 +134,9 @@ const Classes& classes() {
         map.emplace(name, routine_class);
       }
     }
+    for (const auto& [name, relation] : catalog_routines()) {
+      map.emplace(name, RoutineClass::catalog);
+    }
     return map;
   }();
   return made;
@@ -160,7 +163,15 @@ RoutineUse classify_routine(Name name) {
 }
 
 bool is_harmless(RoutineClass routine_class) {
-  return routine_class == RoutineClass::pure || routine_class == RoutineClass::session;
+  return routine_class == RoutineClass::pure || routine_class == RoutineClass::session ||
+         routine_class == RoutineClass::catalog;
+}
+
+std::string_view catalog_of(std::string_view routine) {
+  for (const auto& [name, relation] : catalog_routines()) {
+    if (name == routine) return relation;
+  }
+  return {};
 }
 
 int catalog_relation_since(std::string_view name) {

@@ -9,8 +9,10 @@ namespace sallyport::postgres::sql {
 /// A call of `name` as written. Only unqualified and pg_catalog names are looked up, but what runs
 /// SQL is known in any schema.
 RoutineUse classify_routine(Name name);
-/// Needs nobody's leave: pure or session.
+/// Changes nothing and reads nobody's data: pure, session or catalog.
 bool is_harmless(RoutineClass routine_class);
+/// The relation of pg_catalog that a function of RoutineClass::catalog reads.
+std::string_view catalog_of(std::string_view routine);
 
 /// A table or view of pg_catalog, which the server searches before the search_path: the major
 /// version that brought it, or the oldest that is supported. 0: it is none.

@@ -142,44 +142,70 @@ constexpr std::string_view k_pure[] = {
 };
 
 constexpr std::string_view k_session[] = {
-    "aclexplode", "col_description", "current_setting", "format_type", "get_current_ts_config",
+    "aclexplode", "current_setting", "format_type", "get_current_ts_config",
     "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
     "has_foreign_data_wrapper_privilege", "has_function_privilege", "has_language_privilege",
     "has_largeobject_privilege", "has_parameter_privilege", "has_schema_privilege",
     "has_sequence_privilege", "has_server_privilege", "has_table_privilege",
     "has_tablespace_privilege", "has_type_privilege", "inet_client_addr", "inet_client_port",
-    "inet_server_addr", "inet_server_port", "obj_description", "oidvectortypes",
-    "pg_advisory_unlock_all", "pg_available_extension_versions", "pg_available_extensions",
+    "inet_server_addr", "inet_server_port", "oidvectortypes", "pg_advisory_unlock_all",
     "pg_backend_pid", "pg_basetype", "pg_char_to_encoding", "pg_collation_actual_version",
     "pg_collation_for", "pg_collation_is_visible", "pg_column_is_updatable",
     "pg_conf_load_time", "pg_conversion_is_visible", "pg_current_snapshot",
     "pg_current_xact_id_if_assigned", "pg_database_collation_actual_version",
-    "pg_database_size", "pg_describe_object", "pg_encoding_max_length",
-    "pg_extension_update_paths", "pg_filenode_relation", "pg_function_is_visible", "pg_get_acl",
-    "pg_get_catalog_foreign_keys", "pg_get_constraintdef", "pg_get_expr",
-    "pg_get_function_arg_default", "pg_get_function_arguments",
-    "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_function_sqlbody",
-    "pg_get_functiondef", "pg_get_indexdef", "pg_get_keywords", "pg_get_object_address",
-    "pg_get_partition_constraintdef", "pg_get_partkeydef", "pg_get_replica_identity_index",
-    "pg_get_ruledef", "pg_get_serial_sequence", "pg_get_statisticsobjdef",
-    "pg_get_statisticsobjdef_columns", "pg_get_statisticsobjdef_expressions",
-    "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef", "pg_has_role",
+    "pg_describe_object", "pg_encoding_max_length", "pg_function_is_visible",
+    "pg_get_catalog_foreign_keys", "pg_get_expr", "pg_get_function_identity_arguments",
+    "pg_get_function_result", "pg_get_keywords", "pg_get_object_address",
+    "pg_get_replica_identity_index", "pg_get_serial_sequence", "pg_get_userbyid", "pg_has_role",
     "pg_identify_object", "pg_identify_object_as_address", "pg_index_column_has_property",
-    "pg_index_has_property", "pg_indexam_has_property", "pg_indexes_size", "pg_is_in_recovery",
+    "pg_index_has_property", "pg_indexam_has_property", "pg_is_in_recovery",
     "pg_is_other_temp_schema", "pg_jit_available", "pg_my_temp_schema", "pg_opclass_is_visible",
     "pg_operator_is_visible", "pg_opfamily_is_visible", "pg_options_to_table",
-    "pg_partition_ancestors", "pg_partition_root", "pg_partition_tree",
-    "pg_postmaster_start_time", "pg_relation_filenode", "pg_relation_is_publishable",
-    "pg_relation_is_updatable", "pg_relation_size", "pg_sequence_parameters",
+    "pg_postmaster_start_time", "pg_relation_is_publishable", "pg_relation_is_updatable",
     "pg_settings_get_flags", "pg_statistics_obj_is_visible", "pg_table_is_visible",
-    "pg_table_size", "pg_tablespace_location", "pg_tablespace_size", "pg_timezone_abbrevs",
-    "pg_timezone_names", "pg_total_relation_size", "pg_trigger_depth",
-    "pg_ts_config_is_visible", "pg_ts_dict_is_visible", "pg_ts_parser_is_visible",
-    "pg_ts_template_is_visible", "pg_type_is_visible", "regclass", "row_security_active",
-    "setseed", "shobj_description", "to_regclass", "to_regcollation", "to_regnamespace",
-    "to_regoper", "to_regoperator", "to_regproc", "to_regprocedure", "to_regrole", "to_regtype",
-    "to_regtypemod", "ts_debug", "ts_lexize", "ts_parse", "ts_token_type",
-    "txid_current_if_assigned", "txid_current_snapshot",
+    "pg_timezone_abbrevs", "pg_timezone_names", "pg_trigger_depth", "pg_ts_config_is_visible",
+    "pg_ts_dict_is_visible", "pg_ts_parser_is_visible", "pg_ts_template_is_visible",
+    "pg_type_is_visible", "regclass", "row_security_active", "setseed", "to_regclass",
+    "to_regcollation", "to_regnamespace", "to_regoper", "to_regoperator", "to_regproc",
+    "to_regprocedure", "to_regrole", "to_regtype", "to_regtypemod", "ts_debug", "ts_lexize",
+    "ts_parse", "ts_token_type", "txid_current_if_assigned", "txid_current_snapshot",
+};
+
+constexpr std::pair<std::string_view, std::string_view> k_catalog[] = {
+    {"col_description", "pg_description"},
+    {"obj_description", "pg_description"},
+    {"pg_available_extension_versions", "pg_available_extension_versions"},
+    {"pg_available_extensions", "pg_available_extensions"},
+    {"pg_database_size", "pg_database"},
+    {"pg_extension_update_paths", "pg_available_extensions"},
+    {"pg_filenode_relation", "pg_class"},
+    {"pg_get_acl", "pg_class"},
+    {"pg_get_constraintdef", "pg_constraint"},
+    {"pg_get_function_arg_default", "pg_proc"},
+    {"pg_get_function_arguments", "pg_proc"},
+    {"pg_get_function_sqlbody", "pg_proc"},
+    {"pg_get_functiondef", "pg_proc"},
+    {"pg_get_indexdef", "pg_index"},
+    {"pg_get_partition_constraintdef", "pg_class"},
+    {"pg_get_partkeydef", "pg_partitioned_table"},
+    {"pg_get_ruledef", "pg_rewrite"},
+    {"pg_get_statisticsobjdef", "pg_statistic_ext"},
+    {"pg_get_statisticsobjdef_columns", "pg_statistic_ext"},
+    {"pg_get_statisticsobjdef_expressions", "pg_statistic_ext"},
+    {"pg_get_triggerdef", "pg_trigger"},
+    {"pg_get_viewdef", "pg_rewrite"},
+    {"pg_indexes_size", "pg_class"},
+    {"pg_partition_ancestors", "pg_inherits"},
+    {"pg_partition_root", "pg_inherits"},
+    {"pg_partition_tree", "pg_inherits"},
+    {"pg_relation_filenode", "pg_class"},
+    {"pg_relation_size", "pg_class"},
+    {"pg_sequence_parameters", "pg_sequence"},
+    {"pg_table_size", "pg_class"},
+    {"pg_tablespace_location", "pg_tablespace"},
+    {"pg_tablespace_size", "pg_tablespace"},
+    {"pg_total_relation_size", "pg_class"},
+    {"shobj_description", "pg_shdescription"},
 };
 
 constexpr std::string_view k_reads_data[] = {
@@ -658,10 +684,15 @@ std::span<const std::string_view> system_routines(RoutineClass routine_class) {
       return k_settings;
     case RoutineClass::internal:
       return k_internal;
+    case RoutineClass::catalog:
     case RoutineClass::unknown:
       return {};
   }
   return {};
+}
+
+std::span<const std::pair<std::string_view, std::string_view>> catalog_routines() {
+  return k_catalog;
 }
 
 }  // namespace sallyport::postgres::sql
