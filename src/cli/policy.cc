@@ -4,10 +4,13 @@
 #include <memory>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <boost/json.hpp>
 
 #include "base/clock.h"
 #include "cedar/parser.h"
+#include "cli/policy_format.h"
+#include "cli/policy_suite.h"
 #include "core/resource_id.h"
 #include "policy/load.h"
 
@@ -111,13 +114,61 @@ void run_check(const std::filesystem::path& folder, bool as_json) {
   const auto policies = check_policies(folder);
   if (!policies) stop(policies.error(), as_json);
   const std::size_t count = (*policies)->set().policies().size();
+  std::vector<std::string> warnings;
+  for (const auto& warning : (*policies)->warnings()) warnings.push_back(warning.to_string());
   if (as_json) {
-    std::cout << json::serialize(json::object{
-                     {"ok", true}, {"policies", count}, {"epoch", (*policies)->epoch()}})
+    std::cout << json::serialize(json::object{{"ok", true},
+                                              {"policies", count},
+                                              {"warnings", json::value_from(warnings)},
+                                              {"epoch", (*policies)->epoch()}})
               << "\n";
-  } else {
-    std::cout << fmt::format("{}: {} policies, all good\n", folder.string(), count);
+    return;
   }
+  for (const std::string& warning : warnings) std::cout << "warning: " << warning << "\n";
+  std::cout << fmt::format("{}: {} policies, {}\n", folder.string(), count,
+                           warnings.empty() ? "all good" : "no error");
+}
+
+void run_format(const std::vector<std::filesystem::path>& paths, bool only_check) {
+  auto files = policy_files(paths);
+  if (!files) stop(files.error(), false);
+  const auto changed = format_policy_files(*files, only_check);
+  if (!changed) stop(changed.error(), false);
+  for (const auto& file : *changed) {
+    std::cout << file.string() << (only_check ? ": not formatted\n" : ": formatted\n");
+  }
+  if (only_check && !changed->empty()) throw CLI::RuntimeError(exit_denied);
+}
+
+json::object to_json(const SuiteResult& result) {
+  json::array failures;
+  for (const CaseFailure& failure : result.failures) {
+    failures.push_back(json::object{{"file", failure.file},
+                                    {"line", failure.line},
+                                    {"name", failure.name},
+                                    {"why", failure.why}});
+  }
+  return {{"passed", result.passed},
+          {"failures", std::move(failures)},
+          {"untested", json::value_from(result.undecided())}};
+}
+
+void run_test(const std::filesystem::path& folder, const PolicyTools& tools, bool as_json) {
+  const auto result = run_policy_suites(folder, tools, system_clock().now());
+  if (!result) stop(result.error(), as_json);
+  if (as_json) {
+    std::cout << json::serialize(to_json(*result)) << "\n";
+  } else {
+    for (const CaseFailure& failure : result->failures) {
+      std::cout << "FAILED " << failure.to_string() << "\n";
+    }
+    const auto untested = result->undecided();
+    if (!untested.empty()) {
+      std::cout << fmt::format("no test reaches: {}\n", fmt::join(untested, ", "));
+    }
+    std::cout << fmt::format("{} passed, {} failed\n", result->passed, result->failures.size());
+  }
+  if (!result->failures.empty()) throw CLI::RuntimeError(exit_denied);
 }
 
 void run_explain(const PolicyQuestion& question, const PolicyTools& tools, bool as_json) {
@@ -139,6 +190,36 @@ void add_check(CLI::App& parent) {
   check->add_flag("--json", options->as_json, "Print JSON");
   check->footer("Example:\n  sallyport policy check policies");
   check->callback([options] { run_check(options->folder, options->as_json); });
+}
+
+void add_format(CLI::App& parent) {
+  struct Options {
+    std::vector<std::filesystem::path> paths{"policies"};
+    bool only_check = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const format = parent.add_subcommand(
+      "format", "Lay out policies in the one way; words and comments stay as they are");
+  format->add_option("PATH", options->paths, "Files and folders (default: policies)");
+  format->add_flag("--check", options->only_check, "Change nothing; say what would change");
+  format->footer("Exit code: 0 done, 1 something would change (--check), 2 no policies");
+  format->callback([options] { run_format(options->paths, options->only_check); });
+}
+
+void add_test(CLI::App& parent, PolicyTools tools) {
+  struct Options {
+    std::filesystem::path folder = "policies";
+    PolicyTools tools;
+    bool as_json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  options->tools = std::move(tools);
+  CLI::App* const test =
+      parent.add_subcommand("test", "Run the *.test.yaml files of a folder against its policies");
+  test->add_option("DIR", options->folder, "The folder (default: policies)");
+  test->add_flag("--json", options->as_json, "Print JSON");
+  test->footer("Exit code: 0 all passed, 1 some failed, 2 the policies or a file are wrong");
+  test->callback([options] { run_test(options->folder, options->tools, options->as_json); });
 }
 
 void add_who(CLI::App& explain, PolicyQuestion& question) {
@@ -199,7 +280,9 @@ void add_explain(CLI::App& parent, PolicyTools tools) {
 
 Result<std::shared_ptr<const policy::Policies>> check_policies(
     const std::filesystem::path& folder) {
-  return policy::load(folder, {});
+  auto texts = policy::read_policies(folder);
+  if (!texts) return fail(texts);
+  return policy::Policies::make(*texts, {});
 }
 
 Result<Explanation> explain_policy(const PolicyQuestion& question, const PolicyTools& tools,
@@ -254,9 +337,12 @@ std::string to_json(const Explanation& explanation) {
 }
 
 void add_policy(CLI::App& app, PolicyTools tools) {
-  CLI::App* const policy = app.add_subcommand("policy", "Check policies and explain decisions");
+  CLI::App* const policy =
+      app.add_subcommand("policy", "Check, test and format policies, explain decisions");
   policy->require_subcommand(1);
   add_check(*policy);
+  add_format(*policy);
+  add_test(*policy, tools);
   add_explain(*policy, std::move(tools));
 }
 

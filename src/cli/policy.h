@@ -1,5 +1,5 @@
 #pragma once
-// `sallyport policy`: check a folder of policies, and explain a decision.
+// `sallyport policy`: check a folder of policies, format it, run its tests, and explain a decision.
 
 #include <filesystem>
 #include <functional>
@@ -70,8 +70,8 @@ Result<Explanation> explain_policy(const PolicyQuestion& question, const PolicyT
 std::string to_text(const Explanation& explanation);
 std::string to_json(const Explanation& explanation);
 
-/// Adds `policy check` and `policy explain`. Exit codes: 0 yes, 1 the answer is deny, 2 something
-/// is wrong with the policies or the question.
+/// Adds `policy check`, `format`, `test` and `explain`. Exit codes: 0 yes, 1 the answer is deny or
+/// a test failed, 2 something is wrong with the policies or the question.
 void add_policy(CLI::App& app, PolicyTools tools = {});
 
 }  // namespace sallyport::cli

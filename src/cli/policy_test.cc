@@ -1,6 +1,10 @@
 #include "cli/policy.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
 
 #include <boost/json.hpp>
 
@@ -126,6 +130,49 @@ TEST(PolicyCommand, TakesThePoliciesOfTheConfiguration) {
   EXPECT_EQ(run(asked + "bob --group developers", tools).code, 1);
   EXPECT_EQ(run(asked + "carol", tools).code, 0);
   EXPECT_EQ(run(asked + "carol --group developers", tools).code, 1);
+}
+
+TEST(PolicyCommand, FormatRewritesOrOnlySays) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("sallyport-format-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const auto file = folder / "a.cedar";
+  std::ofstream(file) << "permit(principal,action,resource); // all\n";
+  const auto check = run("policy format --check " + folder.string());
+  EXPECT_EQ(check.code, 1);
+  EXPECT_NE(check.out.find("a.cedar: not formatted"), std::string::npos) << check.out;
+  EXPECT_EQ(run("policy format " + folder.string()).code, 0);
+  std::ifstream read(file);
+  const std::string text{std::istreambuf_iterator<char>(read), {}};
+  EXPECT_EQ(text, "permit (principal, action, resource);  // all\n");
+  EXPECT_EQ(run("policy format --check " + folder.string()).code, 0);
+  std::ofstream(file) << "permit(";
+  EXPECT_EQ(run("policy format " + folder.string()).code, 2);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(PolicyCommand, TheStarterPoliciesAreFormattedAndPassTheirTests) {
+  EXPECT_EQ(run("policy format --check " + starter_folder().string()).code, 0);
+  const auto tests = run("policy test " + starter_folder().string());
+  EXPECT_EQ(tests.code, 0) << tests.out << tests.err;
+  EXPECT_NE(tests.out.find(" passed, 0 failed"), std::string::npos) << tests.out;
+  EXPECT_EQ(run("policy test /nonexistent").code, 2);
+}
+
+TEST(PolicyCommand, CheckShowsThePlaceOfAnError) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("sallyport-check-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "a.cedar") << "permit (principal is Usr, action, resource);\n";
+  const auto check = run("policy check " + folder.string());
+  EXPECT_EQ(check.code, 2);
+  EXPECT_NE(check.err.find("a.cedar:1:22: policy \"policy0\": the schema has no entity type Usr\n"
+                           "  1 | permit (principal is Usr, action, resource);\n"
+                           "    |                      ^^^\n"
+                           "  hint: did you mean User?"),
+            std::string::npos)
+      << check.err;
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
