@@ -38,6 +38,10 @@ class PolicyCheck {
   void run() {
     heads();
     if (policy_.condition) names_below(*policy_.condition);
+    if (policy_.is_template() && !holds(set_.policies(), policy_.id, &Policy::template_id)) {
+      add(into_.warnings, Finding::Kind::unlinked, policy_.span,
+          "no link uses this template, so that it decides nothing", {});
+    }
     if (policy_.template_id.empty()) {
       kinds_of_requests();
     } else if (!applies()) {

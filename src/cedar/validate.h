@@ -23,6 +23,7 @@ struct Finding {
     inapplicable,  // no action of the head is for such a principal and such a resource
     impossible,    // the conditions exclude each other
     misleading,    // a text that does not read as it is
+    unlinked,      // a template without a link: it decides nothing
   };
   Kind kind = Kind::type;
   std::string policy;  // its id

@@ -34,7 +34,8 @@ Result<std::vector<cedar::PolicyText>> read_policies(const fs::path& directory) 
   std::vector<fs::path> files;
   for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
        at.increment(problem)) {
-    if (at->path().extension() == ".cedar") files.push_back(at->path());
+    const std::string name = at->path().filename().string();
+    if (name.ends_with(".cedar") || name.ends_with(".cedar.json")) files.push_back(at->path());
   }
   if (problem) return fail(Errc::io, directory.string() + ": " + problem.message());
   if (files.empty()) {

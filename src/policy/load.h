@@ -13,8 +13,9 @@ namespace sallyport::policy {
 
 constexpr std::size_t policy_files_max = 1'000;
 
-/// The folder's *.cedar files in the order of their names. An empty folder is an error: it would
-/// deny everything, which nobody means.
+/// The folder's *.cedar files, and its *.cedar.json ones (policies, templates and links as JSON),
+/// in the order of their names. An empty folder is an error: it would deny everything, which nobody
+/// means.
 Result<std::vector<cedar::PolicyText>> read_policies(const std::filesystem::path& directory);
 
 Result<std::shared_ptr<const Policies>> load(const std::filesystem::path& directory,

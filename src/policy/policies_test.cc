@@ -520,6 +520,30 @@ TEST(Policies, TheEpochNamesTheContents) {
   EXPECT_NE(a->epoch(), c->epoch());
 }
 
+TEST(Policies, TemplatesAreLinkedByAJsonFile) {
+  const std::string text =
+      "@id(\"read\") permit (principal in ?principal, action in "
+      "Action::\"sql:read\", resource in ?resource);";
+  const auto links = [](std::string_view type) {
+    return R"({"templateLinks":[{"templateId":"read","newId":"support-orders","values":{
+        "?principal":{"type":")" +
+           std::string(type) + R"(","id":"support"},
+        "?resource":{"type":"Table","id":"shop/shop/public/orders"}}}]})";
+  };
+  auto made = Policies::make({{"a.cedar", text}, {"b.cedar.json", links("Group")}}, {shop_facts()});
+  ASSERT_TRUE(made) << made.error().detail;
+  EXPECT_TRUE((*made)->warnings().empty());
+  const Decision decision = (*made)->decide(alice(), on_table("sql:select", "orders"), now);
+  EXPECT_EQ(decision.verdict, Verdict::allow);
+  EXPECT_EQ(decision.answers[0].policies, Names{"support-orders"});
+  EXPECT_FALSE(allows(**made, alice(), on_table("sql:select", "customers")));
+  EXPECT_FALSE(
+      Policies::make({{"a.cedar", text}, {"b.cedar.json", links("Grup")}}, {shop_facts()}));
+  const auto unlinked = make(text);
+  ASSERT_EQ(unlinked->warnings().size(), 1u);
+  EXPECT_EQ(unlinked->warnings()[0].kind, cedar::Finding::Kind::unlinked);
+}
+
 TEST(Policies, AnEmptyOrMissingFolderIsAnError) {
   EXPECT_FALSE(load("/nonexistent", {}));
   EXPECT_FALSE(load(std::filesystem::path(__FILE__).parent_path(), {}));
