@@ -2,6 +2,13 @@
 // What a SQL text would do, in plain values: every relation, column, routine and setting it names.
 // Purely syntactic: no catalog, no search_path (actions.h resolves names), no policy.
 // What is not understood says so and why; there is no default that skips something unknown.
+//
+// What the text alone cannot tell, so that it takes the catalog:
+// - in which schema of the search_path a name is;
+// - what views, rules, triggers, policies, partitions, inheritance and cascades reach;
+// - that x.f is a call of f(x), where x is a row of a relation or of a sub-query;
+// - that lower(x) or a = b are somebody's own, of the same name for other types;
+// - casts on assignment, and the types of bound parameters.
 
 #include <cstddef>
 #include <cstdint>

@@ -11,7 +11,6 @@ namespace sallyport::postgres::sql {
 
 namespace {
 
-constexpr int kDepthMax = 1000;
 constexpr std::size_t kNameBytesMax = 63;
 
 using Names = std::unordered_set<std::string_view>;
@@ -126,7 +125,7 @@ void Walker::value(Value value, Part part, std::string_view name) {
   }
   Object inner;
   if (value.get(inner) != simdjson::SUCCESS || inner.begin() == inner.end()) return;
-  if (++depth_ > kDepthMax) {
+  if (++depth_ > kWalkDepthMax) {
     not_understood("nested too deeply");
   } else if (const auto found = node(value)) {
     visit(*found, part);

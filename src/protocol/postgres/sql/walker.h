@@ -1,7 +1,8 @@
 #pragma once
-// Walks a statement and notes what it names. Queries are in walker.cc, expressions in
-// expression.cc, everything else in utility.h. Every kind of node that may occur is listed there;
-// an unlisted one, or an unlisted struct inside one, makes the statement not understood.
+// Walks a statement and notes what it names. Queries are in walker.cc, what they read from in
+// from.cc, expressions in expression.cc, everything else in utility.h. Every kind of node that may
+// occur is listed there; an unlisted one, or an unlisted struct inside one, makes the statement not
+// understood.
 
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ struct Survey {
   std::size_t steps = 0;
   static constexpr std::size_t steps_max = 4'000'000;
 };
+
+constexpr int kWalkDepthMax = 1000;
 
 class Walker {
  public:
