@@ -104,6 +104,7 @@ Result<Policy> PolicySet::linked(const TemplateLink& link) {
     }
     if (!value) return ok();
     scope.slot = false;
+    scope.linked = true;
     scope.entity = program_.arena->uid(value->type, value->id);
     return ok();
   };

@@ -128,6 +128,7 @@ struct Scope {
   enum class Kind : std::uint8_t { any, equal, in, is, is_in };
   Kind kind = Kind::any;
   bool slot = false;                  // of a template: ?principal or ?resource is the entity
+  bool linked = false;                // the entity was such a slot
   const EntityUid* entity = nullptr;  // equal, in, is_in, unless it is a slot
   Name type;                          // is, is_in
   Span entity_at;

@@ -36,17 +36,14 @@ class PolicyCheck {
       : set_(set), schema_(schema), types_(types), policy_(policy), into_(into) {}
 
   void run() {
+    if (!policy_.template_id.empty()) return link();
     heads();
     if (policy_.condition) names_below(*policy_.condition);
     if (policy_.is_template() && !holds(set_.policies(), policy_.id, &Policy::template_id)) {
       add(into_.warnings, Finding::Kind::unlinked, policy_.span,
           "no link uses this template, so that it decides nothing", {});
     }
-    if (policy_.template_id.empty()) {
-      kinds_of_requests();
-    } else if (!applies()) {
-      never_applies();
-    }
+    kinds_of_requests();
   }
 
  private:
@@ -72,6 +69,14 @@ class PolicyCheck {
     add(into_.errors, kind, at, std::move(message), std::move(hint));
   }
 
+  /// The template is checked by itself; of a link there are only the values of its slots.
+  void link() {
+    for (const Scope* const scope : {&policy_.principal, &policy_.resource}) {
+      if (scope->linked) type_name(scope->entity->type, scope->entity_at);
+    }
+    if (!applies()) never_applies();
+  }
+
   // ---- names ----
 
   void heads() {
@@ -84,13 +89,7 @@ class PolicyCheck {
 
   void scope(const Scope& scope) {
     if (!scope.type.text.empty()) type_name(scope.type.text, scope.type_at);
-    if (scope.entity == nullptr) return;
-    const bool linked = !policy_.template_id.empty();
-    if (linked) {
-      type_name(scope.entity->type, scope.entity_at);
-    } else {
-      entity(*scope.entity, scope.entity_at);
-    }
+    if (scope.entity != nullptr) entity(*scope.entity, scope.entity_at);
   }
 
   void type_name(std::string_view name, Span at) {
