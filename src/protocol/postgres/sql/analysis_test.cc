@@ -89,6 +89,16 @@ TEST_F(SqlAnalysis, RefusesWhatCostsTooMuchToResolve) {
   EXPECT_EQ(made.statements[0].why_not, "it names too many things");
 }
 
+TEST_F(SqlAnalysis, RefusesWhatFindsTooMuchToKeep) {
+  const auto of = [this](int columns) {
+    std::string sql = "select a";
+    for (int i = 0; i < columns; ++i) sql += ",a";
+    return analysis(sql + " from t").statements.at(0).understood;
+  };
+  EXPECT_TRUE(of(20'000));
+  EXPECT_FALSE(of(100'000));
+}
+
 TEST_F(SqlAnalysis, LocksEachRelationOnceHoweverManyQueriesLockIt) {
   std::string sql = "select a from t for update";
   for (int i = 0; i < 20; ++i) sql = "select * from (" + sql + ") x for update";

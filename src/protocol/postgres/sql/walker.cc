@@ -121,7 +121,7 @@ bool Walker::spend(std::size_t steps) {
 }
 
 int Walker::add_relation(Object range_var, Use use) {
-  spend(1);
+  spend(Survey::steps_of_finding);
   const auto alias = object(range_var, "alias");
   RelationUse added{
       .name = name_of_range_var(range_var),
@@ -135,7 +135,7 @@ int Walker::add_relation(Object range_var, Use use) {
 
 /// A relation that is changed is also read where a column of it may be meant, or its rows go out.
 void Walker::add_column(ColumnUse use, bool proposed) {
-  spend(1);
+  spend(Survey::steps_of_finding);
   if (use.role != ColumnRole::assignment && !proposed) {
     for (Target& target : targets_) {
       target.read = target.read || use.relation < 0 || use.relation == target.relation;
@@ -145,7 +145,7 @@ void Walker::add_column(ColumnUse use, bool proposed) {
 }
 
 void Walker::add_routine(RoutineUse use) {
-  spend(1);
+  spend(Survey::steps_of_finding);
   // What it does depends on its arguments: names of relations, of settings, of anything.
   if (use.routine_class != RoutineClass::pure) survey_.depends_on_literals = true;
   if (use.name.name.empty()) not_understood("a function without a name");
@@ -354,7 +354,7 @@ void Walker::locking(Object fields, std::size_t first) {
   locks_ = true;
   const std::size_t known = out_.relations.size();
   locked_.resize(known);
-  if (!spend(known - first)) return;
+  if (!spend((known - first) * Survey::steps_of_finding)) return;
   for (std::size_t i = first; i < known; ++i) {
     if (locked_[i] || out_.relations[i].use != Use::select) continue;
     locked_[i] = true;
