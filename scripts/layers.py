@@ -13,6 +13,7 @@ ROWS = [
     ["admin", "cli"],
     ["protocol/postgres"],
     ["protocol/postgres/sql"],
+    ["protocol/postgres/catalog"],
     ["guard"],
     ["policy", "approval", "ledger", "mask"],
     ["identity"],
@@ -23,7 +24,8 @@ ROWS = [
     ["base"],
 ]
 # These do no I/O, so net/ is out of their reach as well.
-WITHOUT_IO = ["cedar", "core", "http", "policy", "mask", "protocol/postgres/sql"]
+WITHOUT_IO = ["cedar", "core", "http", "policy", "mask", "protocol/postgres/sql",
+              "protocol/postgres/catalog"]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 
