@@ -206,7 +206,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::make(Contents contents, std::uin
     names.keep(function.language);
     names.copy(function.body);
     digest.numbers(function.oid, function.schema, function.kind, function.volatility,
-                   function.security_definer, function.standard_body, function.has_settings,
+                   function.security_definer, function.standard_body, function.fixes_path,
                    function.result, function.variadic, function.defaults);
     digest.add(function.name);
     digest.add(function.body);
@@ -214,7 +214,12 @@ Result<std::shared_ptr<const Catalog>> Catalog::make(Contents contents, std::uin
       names.keep(argument.name);
       digest.numbers(argument.type, argument.mode);
     }
+    for (std::string_view& schema : function.search_path) {
+      names.keep(schema);
+      digest.add(schema);
+    }
     count(function.arguments);
+    count(function.search_path);
     count(function.parts);
   }
   for (Operator& op : all.operators) {

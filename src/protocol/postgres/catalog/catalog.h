@@ -146,7 +146,9 @@ struct Function {
   bool security_definer = false;
   bool returns_set = false;
   bool standard_body = false;  // RETURN x or BEGIN ATOMIC ... END: fixed when it was made
-  bool has_settings = false;   // SET clauses: names in its body are looked up elsewhere
+  /// SET search_path: names in its body are looked up there, not where the caller does.
+  bool fixes_path = false;
+  std::vector<std::string_view> search_path;
   Oid result = 0;
   Oid variadic = 0;                 // element type of a VARIADIC argument
   std::uint16_t defaults = 0;       // the last so many inputs may be left out
