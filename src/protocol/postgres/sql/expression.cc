@@ -109,6 +109,10 @@ const std::unordered_map<std::string_view, std::string_view> kJsonFunctions = {
 
 }  // namespace
 
+bool is_expression_node(std::string_view kind) {
+  return kWalked.contains(kind) || kLeaves.contains(kind);
+}
+
 void Walker::child(Object from, std::string_view name, Part part) {
   if (const auto found = field(from, name)) value(*found, part, name);
 }

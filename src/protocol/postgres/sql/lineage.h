@@ -126,8 +126,8 @@ struct Lineage {
   bool operator==(const Lineage&) const = default;
 };
 
-/// Names as a session has them.
-struct Names {
+/// How a session looks names up.
+struct Lookup {
   SearchPath path;
   /// Temporary relations that the session made: they hold only what it was shown.
   std::set<std::string, std::less<>> temporary;
@@ -145,7 +145,7 @@ class Tracer {
 
   /// One for each statement of the text. An Error is the parser's limits; a text that is not SQL
   /// has no statements.
-  Result<std::vector<Lineage>> trace(std::string_view sql, const Names& names);
+  Result<std::vector<Lineage>> trace(std::string_view sql, const Lookup& lookup);
 
   /// All columns from which values of this one may come, itself first: through views, generated
   /// columns, parents and children. A column is classified if any of them is.

@@ -25,4 +25,7 @@ bool is_system_operator(const Name& name);
 /// A column of what some function of pg_catalog returns.
 bool is_system_output(std::string_view column);
 
+/// A kind of node that an expression may be made of.
+bool is_expression_node(std::string_view kind);
+
 }  // namespace sallyport::postgres::sql

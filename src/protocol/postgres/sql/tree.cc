@@ -69,6 +69,14 @@ std::optional<Array> array(Object from, std::string_view name) {
   return value;
 }
 
+std::vector<Value> items(Object object, std::string_view name) {
+  std::vector<Value> all;
+  if (const auto found = array(object, name)) {
+    for (Value item : *found) all.push_back(item);
+  }
+  return all;
+}
+
 std::optional<Node> node(Value value) {
   Object outer;
   if (value.get(outer) != simdjson::SUCCESS) return std::nullopt;

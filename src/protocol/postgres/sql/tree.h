@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -33,6 +34,8 @@ bool flag(Object object, std::string_view name);
 std::int64_t number(Object object, std::string_view name);
 std::optional<Object> object(Object object, std::string_view name);
 std::optional<Array> array(Object object, std::string_view name);
+/// Of an array; none where there is none.
+std::vector<Value> items(Object object, std::string_view name);
 
 /// {"Kind": {...}}; nothing for anything else.
 std::optional<Node> node(Value value);
