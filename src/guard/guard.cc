@@ -147,10 +147,17 @@ std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& se
 
   auto sequence = ledger_.append({.kind = ledger::RecordKind::command,
                                   .session = session.id,
-                                  .payload = ledger::command_payload(session, command, decision)});
+                                  .payload = ledger::command_payload(session, command, decision)},
+                                 commit_of(command));
   if (!sequence) return std::unexpected(not_recorded(sequence.error()));
   counters().allowed.add();
   return *sequence;
+}
+
+/// Nobody waits for the disk on account of a read whose answer waits for the kernel only.
+ledger::Commit Guard::commit_of(const Command& command) const {
+  const bool waits = !command.read_only || options_.reads == GuardOptions::Reads::durable;
+  return waits ? ledger::Commit::now : ledger::Commit::soon;
 }
 
 Refusal Guard::refuse(const Session& session, const Command& refused, Refusal refusal) {
@@ -200,7 +207,8 @@ Result<void> Guard::append_outcome(Permit& permit, const Outcome& outcome) {
   auto sequence =
       ledger_.append({.kind = ledger::RecordKind::outcome,
                       .session = permit.session_,
-                      .payload = ledger::outcome_payload(permit.sequence_, outcome, duration)});
+                      .payload = ledger::outcome_payload(permit.sequence_, outcome, duration)},
+                     ledger::Commit::soon);
   if (!sequence) return fail(sequence, "recording an outcome");
   return ok();
 }

@@ -110,6 +110,7 @@ class Guard {
 
   std::expected<std::uint64_t, Refusal> decide_and_append(const Session& session,
                                                           const Command& command);
+  ledger::Commit commit_of(const Command& command) const;
   void abandon(Permit& permit) noexcept;
   Result<void> append_outcome(Permit& permit, const Outcome& outcome);
 

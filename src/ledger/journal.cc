@@ -360,10 +360,15 @@ Result<void> Journal::write() {
   return ok();
 }
 
-Result<void> Journal::sync() {
+Journal::State Journal::written() const {
   SALLYPORT_CHECK(write_offset_ == added_.offset);
-  if (auto done = segment_->datasync(); !done) return done;
-  durable_ = added_;
+  return added_;
+}
+
+Result<void> Journal::sync() {
+  State state = written();
+  if (auto done = sync_file(); !done) return done;
+  synced(std::move(state));
   return ok();
 }
 

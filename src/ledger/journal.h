@@ -1,7 +1,8 @@
 #pragma once
-// Journal: the files of one log as its only writer sees them. One thread at a time; knows no queue
-// and no waiter. After any failure of add(), write(), sync(), checkpoint() or seal() the journal
-// is failed: nothing it holds is trusted but what was durable before, and only recover() helps.
+// Journal: the files of one log as its only writer sees them. One thread at a time, except that
+// fits(), add() and write() may run beside sync_file() and checkpoint(); knows no queue and no
+// waiter. After any failure of add(), write(), sync(), checkpoint() or seal() the journal is
+// failed: nothing it holds is trusted but what was durable before, and only recover() helps.
 
 #include <cstdint>
 #include <memory>
@@ -34,6 +35,19 @@ class Journal {
   /// What was written is durable when this returns.
   Result<void> sync();
 
+  /// How far the log goes.
+  struct State {
+    std::uint64_t sequence = 0;
+    std::uint64_t records = 0;  // in all segments
+    std::uint64_t offset = header_bytes;
+    Digest hash{};
+    MerkleTree tree;
+  };
+  /// sync() in its parts: what is written now, the sync, and that it was for that.
+  State written() const;
+  Result<void> sync_file() { return segment_->datasync(); }
+  void synced(State state) { durable_ = std::move(state); }
+
   /// Signs the durable state into the checkpoints file, durably.
   Result<void> checkpoint(std::string_view kind);
   /// Ends the segment with a signed checkpoint and begins the next. All must be durable.
@@ -60,15 +74,6 @@ class Journal {
   const std::string& public_key_pem() const { return public_pem_; }
 
  private:
-  /// How far the log goes.
-  struct State {
-    std::uint64_t sequence = 0;
-    std::uint64_t records = 0;  // in all segments
-    std::uint64_t offset = header_bytes;
-    Digest hash{};
-    MerkleTree tree;
-  };
-
   Journal(const Options& options, FileLayer& files, const Clock& clock);
   Result<void> load_key(bool fresh);
   Result<void> load_checkpoints();

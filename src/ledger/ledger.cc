@@ -30,6 +30,12 @@ struct Queued {
   std::uint64_t sequence;
 };
 
+/// Of records.
+struct Amount {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+};
+
 std::size_t bytes_of(const Record& record) {
   return frame_overhead_bytes + record.session.size() + record.payload.size();
 }
@@ -56,7 +62,9 @@ class Ledger::Impl {
   }
   ~Impl() { (void)close(); }
 
-  Result<std::uint64_t> append(Record record);
+  Result<std::uint64_t> append(Record record, Commit commit);
+  /// Hands what is queued to the kernel on this thread, if that is quick.
+  void write_now();
   Result<void> close();
   Result<void> wait(std::uint64_t sequence, std::chrono::milliseconds limit);
   Status status() const;
@@ -78,10 +86,18 @@ class Ledger::Impl {
 
  private:
   void run();
-  bool wait_for_work(std::vector<Queued>& batch);
-  Result<void> commit(const std::vector<Queued>& batch);
-  Result<void> flush();
+  bool wait_for_work();
+  Result<void> commit();
+  void take_queue();
+  Result<void> write_batch();
+  Result<void> write_and_publish();
+  Result<void> write_across_segments();
+  Result<void> seal();
+  Result<void> sync();
+  void note_synced(SteadyTime start, Amount amount);
   Result<void> keep_up();
+  bool lingers() const { return failure_.empty() && status_.queued_records > 0; }
+  bool wakes(Commit commit);
   void publish(Level level, std::uint64_t sequence);
   void enter_failed(const Error& error);
   void try_recovery();
@@ -90,12 +106,23 @@ class Ledger::Impl {
   WokenWaits take_answered();
 
   const Clock& clock_;
-  std::unique_ptr<Journal> journal_;  // the commit thread's, once that runs
+  std::unique_ptr<Journal> journal_;
+
  public:
   const std::string public_pem_;
 
  private:
   const std::size_t record_bytes_max_;
+
+  // Taken before mutex_. Held by whoever adds, writes or changes segments: the commit thread, or a
+  // worker in write_now(); not while the commit thread syncs.
+  std::mutex journal_mutex_;
+  std::vector<Queued> batch_;  // taken from the queue, added and written up to `batch_done_`
+  std::size_t batch_done_ = 0;
+  Amount unsynced_;                    // added since a sync began
+  bool failed_ = false;                // the journal is not to be touched before it has recovered
+  std::optional<Error> write_failed_;  // in write_now(), for the commit thread
+  std::atomic<bool> sealing_{false};   // journal_mutex_ will be held for long
 
   mutable std::mutex mutex_;
   std::condition_variable work_;
@@ -105,7 +132,10 @@ class Ledger::Impl {
   std::vector<Range> lost_;
   std::vector<WaitHandle> waits_[2];  // by Level
   Status status_;                     // without what the atomics say
-  bool idle_ = false;
+  enum class Waiting : std::uint8_t { no, lingering, idle };
+  Waiting waiting_ = Waiting::no;  // the commit thread
+  bool urgent_ = false;            // somebody waits for the commit thread
+  std::uint64_t syncing_ = 0;      // the sync that runs or ran last makes this durable
   bool closing_ = false;
   bool stopped_ = false;
   Result<void> closed_;
@@ -118,7 +148,15 @@ class Ledger::Impl {
   std::thread thread_;
 };
 
-Result<std::uint64_t> Ledger::Impl::append(Record record) {
+// Whether the commit thread has to be woken. The caller holds the lock.
+bool Ledger::Impl::wakes(Commit commit) {
+  urgent_ = urgent_ || commit == Commit::now;
+  const bool wake = commit == Commit::now ? waiting_ != Waiting::no : waiting_ == Waiting::idle;
+  if (wake) waiting_ = Waiting::no;
+  return wake;
+}
+
+Result<std::uint64_t> Ledger::Impl::append(Record record, Commit commit) {
   if (record.session.size() > 255) return fail(Errc::invalid, "session id above 255 bytes");
   const std::size_t size = record.session.size() + record.payload.size();
   if (record.payload.size() > options_.payload_bytes_max || size > record_bytes_max_) {
@@ -139,7 +177,7 @@ Result<std::uint64_t> Ledger::Impl::append(Record record) {
     status_.queued_bytes += bytes;
     ++status_.queued_records;
     queue_.push_back({std::move(record), sequence});
-    wake = std::exchange(idle_, false);
+    wake = wakes(commit);
   }
   if (wake) work_.notify_one();
   return sequence;
@@ -160,12 +198,17 @@ std::optional<Result<void>> Ledger::Impl::answer(Level level, std::uint64_t sequ
 }
 
 bool Ledger::Impl::enroll(Level level, const WaitHandle& wait) {
-  const std::lock_guard lock(mutex_);
-  if (auto answered = answer(level, wait->sequence)) {
-    wait->result = std::move(*answered);
-    return false;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto answered = answer(level, wait->sequence)) {
+      wait->result = std::move(*answered);
+      return false;
+    }
+    waits_[static_cast<int>(level)].push_back(wait);
+    if (level == Level::written || wait->sequence > syncing_) wake = wakes(Commit::now);
   }
-  waits_[static_cast<int>(level)].push_back(wait);
+  if (wake) work_.notify_one();
   return true;
 }
 
@@ -184,6 +227,9 @@ WokenWaits Ledger::Impl::take_answered() {
 
 Result<void> Ledger::Impl::wait(std::uint64_t sequence, std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
+  if (sequence > syncing_ && sequence < status_.next_sequence && wakes(Commit::now)) {
+    work_.notify_one();
+  }
   std::optional<Result<void>> answered;
   progress_.wait_for(lock, limit, [&] {
     answered = answer(Level::durable, sequence);
@@ -198,7 +244,6 @@ void Ledger::Impl::publish(Level level, std::uint64_t sequence) {
   {
     const std::lock_guard lock(mutex_);
     reached(level).store(sequence);
-    if (level == Level::durable) status_.bytes_written = journal_->bytes_written();
     woken = take_answered();
   }
   woken.post();
@@ -213,78 +258,170 @@ Status Ledger::Impl::status() const {
   return status;
 }
 
+// --- Writing, on a worker or on the commit thread ---
+
+// The caller holds journal_mutex_.
+void Ledger::Impl::take_queue() {
+  if (batch_done_ < batch_.size()) return;
+  batch_.clear();
+  batch_done_ = 0;
+  const std::lock_guard lock(mutex_);
+  batch_.swap(queue_);
+}
+
+// As much as fits into the segment. The caller holds journal_mutex_.
+Result<void> Ledger::Impl::write_batch() {
+  take_queue();
+  for (; batch_done_ < batch_.size(); ++batch_done_) {
+    const Queued& queued = batch_[batch_done_];
+    if (!journal_->fits(queued.record)) break;
+    journal_->add(queued.record, queued.sequence);
+    ++unsynced_.records;
+    unsynced_.bytes += bytes_of(queued.record);
+  }
+  return write_and_publish();
+}
+
+Result<void> Ledger::Impl::write_and_publish() {
+  if (journal_->added_sequence() == written_.load()) return ok();
+  if (auto done = journal_->write(); !done) return done;
+  {
+    const std::lock_guard lock(mutex_);
+    status_.bytes_written = journal_->bytes_written();
+  }
+  publish(Level::written, journal_->added_sequence());
+  return ok();
+}
+
+void Ledger::Impl::write_now() {
+  if (sealing_.load()) return;
+  const std::lock_guard writing(journal_mutex_);
+  if (failed_ || write_failed_ || journal_ == nullptr) return;
+  auto done = write_batch();
+  if (done) return;
+  write_failed_ = std::move(done.error());
+  const std::lock_guard lock(mutex_);
+  if (wakes(Commit::now)) work_.notify_one();
+}
+
 // --- The commit thread ---
 
 void Ledger::Impl::run() {
-  std::vector<Queued> batch;
-  while (wait_for_work(batch)) {
+  while (wait_for_work()) {
     if (!failure_.empty()) {
       try_recovery();
       continue;
     }
-    Result<void> done = commit(batch);
-    if (done) {
-      const std::lock_guard lock(mutex_);
-      for (const Queued& queued : batch) status_.queued_bytes -= bytes_of(queued.record);
-      status_.queued_records -= batch.size();
-    }
-    batch.clear();
+    Result<void> done = commit();
     if (done) done = keep_up();
     if (!done) enter_failed(done.error());
   }
   finish();
 }
 
-// False when there is nothing left to do for ever. A failed log wakes up to try again.
-bool Ledger::Impl::wait_for_work(std::vector<Queued>& batch) {
+// False when there is nothing left to do for ever. A failed log wakes up to try again. Records that
+// nobody waits for are left to gather for a moment.
+bool Ledger::Impl::wait_for_work() {
   std::unique_lock lock(mutex_);
-  std::chrono::milliseconds patience = std::chrono::minutes(1);
-  if (!failure_.empty()) {
-    patience = options_.recovery_interval;
-  } else if (journal_->checkpoint_due()) {
-    patience = options_.checkpoint_interval;
-  }
-  idle_ = true;
-  work_.wait_for(lock, patience, [this] { return closing_ || !queue_.empty(); });
-  idle_ = false;
-  batch.swap(queue_);
-  return !closing_ || (failure_.empty() && !batch.empty());
-}
-
-Result<void> Ledger::Impl::commit(const std::vector<Queued>& batch) {
-  if (batch.empty()) return ok();
-  for (const Queued& queued : batch) {
-    if (!journal_->fits(queued.record)) {
-      if (auto done = flush(); !done) return done;
-      if (auto done = journal_->seal(queued.sequence); !done) return done;
-      checkpointed_ = std::chrono::steady_clock::now();
+  const auto called = [this] { return closing_ || urgent_; };
+  if (!lingers() && !called()) {
+    std::chrono::milliseconds patience = std::chrono::minutes(1);
+    if (!failure_.empty()) {
+      patience = options_.recovery_interval;
+    } else if (journal_->checkpoint_due()) {
+      patience = options_.checkpoint_interval;
     }
-    journal_->add(queued.record, queued.sequence);
+    waiting_ = Waiting::idle;
+    work_.wait_for(lock, patience, [&] { return called() || lingers(); });
   }
-  return flush();
+  if (lingers() && !called()) {
+    waiting_ = Waiting::lingering;
+    work_.wait_for(lock, options_.sync_delay_max, called);
+  }
+  waiting_ = Waiting::no;
+  urgent_ = false;
+  return !closing_ || lingers();
 }
 
-Result<void> Ledger::Impl::flush() {
-  if (auto done = journal_->write(); !done) return done;
-  publish(Level::written, journal_->added_sequence());
+Result<void> Ledger::Impl::commit() {
+  {
+    const std::lock_guard writing(journal_mutex_);
+    if (write_failed_) return std::unexpected(*write_failed_);
+    if (auto done = write_batch(); !done) return done;
+  }
+  if (auto done = write_across_segments(); !done) return done;
+  return sync();
+}
+
+// What did not fit into the segment.
+Result<void> Ledger::Impl::write_across_segments() {
+  while (true) {
+    {
+      const std::lock_guard writing(journal_mutex_);
+      if (batch_done_ == batch_.size()) return ok();
+    }
+    if (auto done = seal(); !done) return done;
+    const std::lock_guard writing(journal_mutex_);
+    if (auto done = write_batch(); !done) return done;
+  }
+}
+
+// Everything is made durable first. Workers stay away: the next segment takes a while to make.
+Result<void> Ledger::Impl::seal() {
+  struct Sealing {
+    std::atomic<bool>& flag;
+    explicit Sealing(std::atomic<bool>& is) : flag(is) { flag = true; }
+    ~Sealing() { flag = false; }
+  } const sealing(sealing_);
+  const std::lock_guard writing(journal_mutex_);
+  if (write_failed_) return std::unexpected(*write_failed_);
   const SteadyTime start = std::chrono::steady_clock::now();
   if (auto done = journal_->sync(); !done) return done;
+  note_synced(start, std::exchange(unsynced_, {}));
+  if (auto done = journal_->seal(journal_->next_sequence()); !done) return done;
+  checkpointed_ = std::chrono::steady_clock::now();
+  return ok();
+}
+
+Result<void> Ledger::Impl::sync() {
+  Journal::State state;
+  Amount amount;
+  {
+    const std::lock_guard writing(journal_mutex_);
+    if (write_failed_) return std::unexpected(*write_failed_);
+    state = journal_->written();
+    amount = std::exchange(unsynced_, {});
+  }
+  if (state.sequence == durable_.load()) return ok();
+  {
+    const std::lock_guard lock(mutex_);
+    syncing_ = state.sequence;
+  }
+  const SteadyTime start = std::chrono::steady_clock::now();
+  if (auto done = journal_->sync_file(); !done) return done;
+  journal_->synced(std::move(state));
+  note_synced(start, amount);
+  return ok();
+}
+
+void Ledger::Impl::note_synced(SteadyTime start, Amount amount) {
   const microseconds took = since(start);
   {
     const std::lock_guard lock(mutex_);
     ++status_.batches;
     status_.last_sync = took;
     status_.slowest_sync = std::max(status_.slowest_sync, took);
+    status_.queued_records -= amount.records;
+    status_.queued_bytes -= amount.bytes;
   }
   publish(Level::durable, journal_->durable_sequence());
-  return ok();
 }
 
 // Checkpoints and the sealing by age: after the waiters were woken.
 Result<void> Ledger::Impl::keep_up() {
   if (!journal_->segment_empty() &&
       clock_.now() - journal_->segment_created() >= options_.segment_age_max) {
-    if (auto done = journal_->seal(journal_->durable_sequence() + 1); !done) return done;
+    if (auto done = seal(); !done) return done;
   }
   const bool due = journal_->records_since_checkpoint() >= options_.checkpoint_records ||
                    since(checkpointed_) >= options_.checkpoint_interval;
@@ -302,6 +439,12 @@ Result<void> Ledger::Impl::keep_up() {
 void Ledger::Impl::enter_failed(const Error& error) {
   log::error("ledger failed", {{"why", error.detail}});
   failure_ = error.detail.empty() ? "unknown" : error.detail;
+  const std::lock_guard writing(journal_mutex_);
+  failed_ = true;
+  write_failed_.reset();
+  batch_.clear();
+  batch_done_ = 0;
+  unsynced_ = {};
   WokenWaits woken;
   {
     const std::lock_guard lock(mutex_);
@@ -324,6 +467,7 @@ void Ledger::Impl::enter_failed(const Error& error) {
 }
 
 void Ledger::Impl::try_recovery() {
+  const std::lock_guard writing(journal_mutex_);
   std::uint64_t next = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -336,13 +480,14 @@ void Ledger::Impl::try_recovery() {
   }
   log::warn("ledger goes on", {{"after_failure", failure_}, {"sequence", next}});
   failure_.clear();
+  failed_ = false;
   checkpointed_ = std::chrono::steady_clock::now();
   const std::lock_guard lock(mutex_);
   status_.next_sequence = journal_->next_sequence();
   status_.accepting = true;
   status_.problem.clear();
   status_.checkpoint_sequence = journal_->checkpoint_sequence();
-  durable_ = written_ = journal_->durable_sequence();
+  durable_ = written_ = syncing_ = journal_->durable_sequence();
 }
 
 void Ledger::Impl::finish() {
@@ -353,7 +498,10 @@ void Ledger::Impl::finish() {
   } else if (journal_->checkpoint_due()) {
     result = journal_->checkpoint("final");
   }
-  journal_.reset();  // lets go of the lock file
+  {
+    const std::lock_guard writing(journal_mutex_);
+    journal_.reset();  // lets go of the lock file
+  }
   WokenWaits woken;
   {
     const std::lock_guard lock(mutex_);
@@ -389,8 +537,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Options options, FileLayer& files, 
   return std::unique_ptr<Ledger>(new Ledger(std::move(impl)));
 }
 
-Result<std::uint64_t> Ledger::append(Record record) {
-  return impl_->append(std::move(record));
+Result<std::uint64_t> Ledger::append(Record record, Commit commit) {
+  return impl_->append(std::move(record), commit);
 }
 
 net::Task<Result<void>> Ledger::durable(std::uint64_t sequence) {
@@ -403,6 +551,8 @@ net::Task<Result<void>> Ledger::durable(std::uint64_t sequence) {
 
 net::Task<Result<void>> Ledger::written(std::uint64_t sequence) {
   Impl& impl = *impl_;
+  if (impl.surely_reached(Impl::Level::written, sequence)) co_return ok();
+  impl.write_now();
   if (impl.surely_reached(Impl::Level::written, sequence)) co_return ok();
   co_return co_await WaitAwaiter(sequence, [&impl](const WaitHandle& wait) {
     return impl.enroll(Impl::Level::written, wait);

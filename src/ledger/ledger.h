@@ -1,7 +1,8 @@
 #pragma once
 // Ledger: the append-only, hash-chained, signed log of everything that passes the gateway.
 // append() never touches the disk; one commit thread per log writes and syncs whatever was queued
-// (group commit). What a caller must not do before its record is safe waits for durable().
+// (group commit). What a caller must not do before its record is safe waits for durable(), or for
+// written(), which hands the queue to the kernel itself: no other thread is woken for a read.
 
 #include <chrono>
 #include <cstddef>
@@ -30,6 +31,13 @@ struct Options {
   std::size_t queue_bytes_max = std::size_t{64} << 20;  // appended and not yet durable
   std::size_t payload_bytes_max = std::size_t{16} << 20;
   std::chrono::milliseconds recovery_interval{1000};  // how often a failed log tries to go on
+  std::chrono::milliseconds sync_delay_max{5};        // of a record that nobody waits for
+};
+
+/// When the commit thread is to begin with a record.
+enum class Commit : std::uint8_t {
+  now,   // somebody will wait for the disk
+  soon,  // within Options::sync_delay_max, together with others
 };
 
 /// For readyz and metrics. A snapshot: the fields belong together.
@@ -64,13 +72,14 @@ class Ledger {
   /// Queues a record and gives its sequence number, from any thread, without waiting for the disk.
   /// Fails with unavailable while the log is failed, with closed after close(), with too_large
   /// when the queue is full or the payload is above its limit.
-  Result<std::uint64_t> append(Record record);
+  Result<std::uint64_t> append(Record record, Commit commit = Commit::now);
 
   /// Completes on the caller's reactor when `sequence` is safe on disk (fdatasync returned). Fails
   /// with io if the log failed before that, even if it recovered since; with closed after close().
   /// Completes at once, without suspending, if the record is durable already.
   net::Task<Result<void>> durable(std::uint64_t sequence);
-  /// The same when `sequence` is in the kernel: it survives kill -9, not a power cut.
+  /// The same when `sequence` is in the kernel: it survives kill -9, not a power cut. Writes what
+  /// is queued on the caller's thread, and suspends only while the commit thread seals a segment.
   net::Task<Result<void>> written(std::uint64_t sequence);
   /// durable() for a thread that has no reactor. Fails with timeout.
   Result<void> wait_durable(std::uint64_t sequence, std::chrono::milliseconds limit);
