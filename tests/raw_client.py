@@ -44,7 +44,7 @@ SYNC, FLUSH, COPY_DONE, TERMINATE = (message(kind) for kind in "SHcX")
 
 
 class RawClient:
-    def __init__(self, demo, user, log_in=True):
+    def __init__(self, demo, user, log_in=True, database="shop"):
         self.socket = socket.create_connection(
             ("127.0.0.1", demo.ready["postgres"]["port"]), timeout=20)
         self.socket.sendall(struct.pack("!II", 8, 80877103))
@@ -53,7 +53,7 @@ class RawClient:
         self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.buffer = b""
         self.key = None
-        parameters = text("user") + text(f"{user}#jwt") + text("database") + text("shop") + b"\0"
+        parameters = text("user") + text(f"{user}#jwt") + text("database") + text(database) + b"\0"
         self.send(struct.pack("!II", len(parameters) + 8, 3 << 16) + parameters)
         if log_in:
             assert self.read()[0] == "R"

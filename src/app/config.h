@@ -49,12 +49,13 @@ struct ConnectionConfig {
   std::string protocol = "postgres";
   std::string host;
   std::uint16_t port = 5432;
-  std::vector<std::string> databases;  // the first is the default
+  std::vector<std::string> databases;    // the first is the default
   std::vector<std::string> search_path;  // schemas; what unqualified names mean
   UpstreamTls tls = UpstreamTls::verify_full;
   std::filesystem::path ca;  // empty: the system's
   std::string user;
   Secret password;
+  std::vector<std::string> require_auth;  // methods the target may ask for; empty: the default
   std::string env;
   std::map<std::string, std::string> tags;
   std::vector<std::string> resource_groups;

@@ -36,6 +36,14 @@ void read_credential(Reading& reading, Fields& connection_fields, ConnectionConf
   Fields fields(*value, name + ".credential", reading.problems);
   connection.user = fields.required_text("user", "user: sallyport");
   connection.password = read_secret(reading, fields, "password", "password: env:SHOP_PASSWORD");
+  connection.require_auth = fields.texts("require_auth");
+  for (const std::string& method : connection.require_auth) {
+    if (method != "scram-sha-256" && method != "none" && method != "md5" && method != "password") {
+      fields.problem("require_auth",
+                     fmt::format("{}.credential.require_auth holds '{}'", name, method),
+                     "scram-sha-256, none, md5, password");
+    }
+  }
   fields.finish();
 }
 

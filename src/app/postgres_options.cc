@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "protocol/postgres/settings.h"
@@ -39,6 +40,18 @@ std::vector<std::pair<std::string, std::string>> settings_of(const ConnectionCon
   return settings;
 }
 
+postgres::UpstreamAuth auth_of(const ConnectionConfig& connection) {
+  const auto& methods = connection.require_auth;
+  if (methods.empty()) return {};
+  const auto listed = [&](std::string_view method) {
+    return std::ranges::find(methods, method) != methods.end();
+  };
+  return {.none = listed("none"),
+          .scram = listed("scram-sha-256"),
+          .md5 = listed("md5"),
+          .password = listed("password")};
+}
+
 Result<std::shared_ptr<const postgres::Target>> make_target(const ConnectionConfig& connection) {
   auto target = std::make_shared<postgres::Target>();
   target->connection = connection.name;
@@ -47,6 +60,8 @@ Result<std::shared_ptr<const postgres::Target>> make_target(const ConnectionConf
   target->databases = connection.databases;
   target->user = connection.user;
   target->password = connection.password.value;
+  target->auth = auth_of(connection);
+  target->connect_s_max = std::chrono::seconds(connection.connect_timeout_s);
   target->settings = settings_of(connection);
   if (connection.tls != UpstreamTls::disable) {
     auto tls = make_client_tls(connection);

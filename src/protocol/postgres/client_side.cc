@@ -165,9 +165,15 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
   co_await copy_begun();
   if (ended_) co_return true;
   switch (message.type) {
-    case frontend::sync:
+    case frontend::sync: {
+      if (!message.body.empty()) co_return fail(Errc::malformed, "Sync with a body");
+      if (copy_in_ == nullptr) {
+        auto room = co_await room_in_pipeline();
+        if (!room) co_return fail(room);
+      }
       on_sync();
       co_return true;
+    }
     case frontend::copy_data:
     case frontend::copy_done:
     case frontend::copy_fail: {
@@ -216,6 +222,7 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
       done = co_await on_close(message.body);
       break;
     case frontend::flush:
+      if (!message.body.empty()) co_return fail(Errc::malformed, "Flush with a body");
       if (batch_forwarded_) upstream_.flush_request(permit_);
       break;
     case frontend::function_call:

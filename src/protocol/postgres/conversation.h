@@ -53,11 +53,15 @@ struct Reply {
   std::shared_ptr<Portal> portal;                 // bind, describe_portal, execute, close
   ByteVector local;
   Held held;
-  bool local_ready = false;              // a ReadyForQuery of ours follows `local`
-  bool released = false;                 // the record is safe: the answer may go out
-  bool answered = false;                 // refused_query: the error has been replaced
-  Outcome outcome;                       // query
-  std::optional<std::uint16_t> columns;  // of the rows that are coming, once described
+  bool local_ready = false;  // a ReadyForQuery of ours follows `local`
+  bool released = false;     // the record is safe: the answer may go out
+  bool answered = false;     // what may come once has come: an error, a ParameterDescription
+  Outcome outcome;           // query
+  /// Where the answer to the statement that runs has got to.
+  enum class Stage : std::uint8_t { none, rows, copy_out, copied_out, copy_in };
+  Stage stage = Stage::none;
+  std::size_t completed = 0;             // query: statements with their tag
+  std::optional<std::uint16_t> columns;  // of the rows that are coming, once known
   bool steers = false;                   // names may mean something else once this is done
   std::size_t copies_expected = 0;       // COPY FROM STDIN in it that the server has not begun
 };
@@ -156,6 +160,9 @@ class Conversation {
   Task<Result<void>> release(Reply& head);
   Result<void> on_answer(Reply& head, const Message& message);
   Result<void> on_result(Reply& head, Outcome& outcome, const Message& message);
+  Result<void> on_row(Reply& head, const Message& message);
+  Result<void> on_piece(Reply& head, const Message& message);
+  Result<void> on_query_done(Reply& head, const Message& message);
   Result<void> on_error(Reply& head, const Message& message);
   Result<void> on_ready(Reply& head, const Message& message);
   Result<void> finish_execute(Reply& head, const Message& message);
@@ -205,6 +212,7 @@ class Conversation {
 
   ByteVector client_out_;    // released: may be sent at any time
   bool piece_open_ = false;  // it ends inside a message
+  RowCheck row_check_;       // of the DataRow that comes in pieces
   net::AsyncMutex client_writing_;
   net::Signal progress_;  // a reply was finished, or the session ended
   bool ended_ = false;

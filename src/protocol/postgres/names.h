@@ -54,7 +54,8 @@ struct Portal {
   std::shared_ptr<const Prepared> prepared;
   std::vector<Parameter> parameters;
   std::optional<Permit> permit;
-  std::optional<Outcome> outcome;  // of the Execute that is running
+  std::optional<Outcome> outcome;        // of the Execute that is running
+  std::optional<std::uint16_t> columns;  // of its rows, once described
   std::uint64_t batch = 0;
   Held held;
 };

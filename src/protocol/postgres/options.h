@@ -16,6 +16,15 @@
 
 namespace sallyport::postgres {
 
+/// How the gateway may prove to a target who it is. A target that asks for something else is
+/// refused before it hears anything: an impostor would ask for what it can use.
+struct UpstreamAuth {
+  bool none = true;  // the target asks for nothing
+  bool scram = true;
+  bool md5 = false;
+  bool password = false;  // in the clear, and then only over TLS
+};
+
 /// Where a connection leads, and as whom the gateway logs in there.
 struct Target {
   std::string connection;  // "shop"
@@ -25,6 +34,8 @@ struct Target {
   std::shared_ptr<const net::TlsClientContext> tls;  // null: plaintext
   std::string user;
   std::string password;
+  UpstreamAuth auth;
+  std::chrono::seconds connect_s_max{10};  // until the login there is done
   /// Settings of every session on the target (statement_timeout and the like): the operator's, not
   /// the client's.
   std::vector<std::pair<std::string, std::string>> settings;

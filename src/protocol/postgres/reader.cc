@@ -6,7 +6,7 @@
 namespace sallyport::postgres {
 namespace {
 
-constexpr std::uint32_t any_length = 0x7fffffff;
+constexpr std::uint32_t any_length = 0x3fffffff;  // PostgreSQL's own limit, 1 GiB
 constexpr std::uint32_t small_message_max = 64 * 1024;
 constexpr std::uint32_t password_message_max = 20 * 1024;  // a token may be 16 KiB
 // A row description can have 1,664 columns with long names.

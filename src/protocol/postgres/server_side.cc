@@ -13,6 +13,12 @@ namespace {
 
 constexpr std::size_t client_flush_bytes = 64 * 1024;
 
+bool copies_to_client(const sql::Analysis& analysis) {
+  return std::ranges::any_of(analysis.statements, [](const sql::Statement& statement) {
+    return statement.kind == "copy_to" && statement.copy == sql::CopyEnd::client;
+  });
+}
+
 Result<void> unexpected(const Message& message, std::string_view where) {
   return fail(Errc::malformed,
               std::string("the target sent '") + message.type + "' " + std::string(where));
@@ -78,13 +84,8 @@ Task<Result<void>> Conversation::on_server(const Message& message) {
     if (ended_) co_return ok();
   }
   if (!message.first) {
-    // A later piece of a row or of copy data: its first piece was judged.
     if (head == nullptr) co_return unexpected(message, "with nothing asked");
-    (head->portal && head->portal->outcome ? *head->portal->outcome : head->outcome).bytes +=
-        message.raw.size();
-    to_client(message.raw);
-    piece_open_ = !message.last;
-    co_return ok();
+    co_return on_piece(*head, message);
   }
   piece_open_ = !message.last;
   switch (message.type) {
@@ -98,6 +99,7 @@ Task<Result<void>> Conversation::on_server(const Message& message) {
   if (head == nullptr) {
     if (message.type != backend::error) co_return unexpected(message, "with nothing asked");
     // The server's own reason to end the session: "terminating connection due to ...".
+    if (auto fields = error_fields(message.body); !fields) co_return fail(fields);
     to_client(message.raw);
     stop("target", describe_error(message.body));
     co_return ok();
@@ -117,6 +119,8 @@ Result<void> Conversation::on_unasked(const Message& message) {
     }
   } else if (message.type == backend::notice) {
     if (auto fields = error_fields(message.body); !fields) return fail(fields);
+  } else if (auto checked = check_notification(message.body); !checked) {
+    return fail(checked);
   }
   to_client(message.raw);
   return ok();
@@ -145,18 +149,7 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
     case Expect::query:
       if (head.outcome.failed) return unexpected(message, "after an error");
       if (message.type == backend::command_complete || message.type == backend::empty_query) {
-        if (message.type == backend::command_complete) {
-          auto tag = tag_of(message);
-          if (!tag) return fail(tag);
-          head.outcome.tag = last_tag_ = *tag;
-          head.outcome.rows += rows_of_tag(*tag);
-        } else if (!message.body.empty()) {
-          return unexpected(message, "with a body");
-        }
-        head.columns.reset();
-        copy_in_ = nullptr;
-        to_client(message.raw);
-        return ok();
+        return on_query_done(head, message);
       }
       return on_result(head, head.outcome, message);
 
@@ -180,14 +173,20 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
 
     case Expect::describe_statement:
       if (message.type == backend::parameter_description) {
+        if (std::exchange(head.answered, true)) return unexpected(message, "twice");
+        if (auto checked = check_parameter_description(message.body); !checked) {
+          return fail(checked);
+        }
         to_client(message.raw);
         return ok();
       }
+      if (!head.answered) return unexpected(message, "before ParameterDescription");
       [[fallthrough]];
     case Expect::describe_portal:
       if (message.type == backend::row_description) {
         auto columns = row_description_fields(message.body);
         if (!columns) return fail(columns);
+        if (head.portal != nullptr) head.portal->columns = *columns;
       } else if (message.type != backend::no_data || !message.body.empty()) {
         return unexpected(message, "instead of a description");
       }
@@ -201,6 +200,7 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
       if (message.type == backend::row_description) {
         return unexpected(message, "while a portal runs");
       }
+      if (!head.columns) head.columns = head.portal->columns;
       return on_result(head, *head.portal->outcome, message);
 
     case Expect::close:
@@ -229,35 +229,110 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
   return ok();
 }
 
+/// A later piece of a row or of copy data: its first piece was judged.
+Result<void> Conversation::on_piece(Reply& head, const Message& message) {
+  if (message.type == backend::data_row) {
+    if (!row_check_.feed(message.body)) return unexpected(message, "whose fields do not fit it");
+    if (message.last) {
+      auto fields = row_check_.finish();
+      if (!fields) return fail(fields);
+      if (*fields != head.columns.value_or(*fields)) {
+        return unexpected(message, "with other columns than it described");
+      }
+    }
+  }
+  (head.portal && head.portal->outcome ? *head.portal->outcome : head.outcome).bytes +=
+      message.raw.size();
+  to_client(message.raw);
+  piece_open_ = !message.last;
+  return ok();
+}
+
+Result<void> Conversation::on_row(Reply& head, const Message& message) {
+  // A portal's rows were described before, or never; those of a query must be.
+  const bool described = head.stage == Reply::Stage::rows;
+  if (!described && (head.expect == Expect::query || head.stage != Reply::Stage::none)) {
+    return unexpected(message, "before it was described");
+  }
+  head.stage = Reply::Stage::rows;
+  if (!message.last) {
+    row_check_.begin();
+    if (!row_check_.feed(message.body)) return unexpected(message, "whose fields do not fit it");
+    return ok();
+  }
+  auto fields = data_row_fields(message.body);
+  if (!fields) return fail(fields);
+  if (!head.columns) head.columns = *fields;
+  if (*fields != *head.columns) {
+    return unexpected(message, "with other columns than it described");
+  }
+  return ok();
+}
+
+/// CommandComplete or EmptyQueryResponse: one for each statement of the text.
+Result<void> Conversation::on_query_done(Reply& head, const Message& message) {
+  const std::size_t statements = head.analysis->statements.size();
+  if (head.completed == std::max<std::size_t>(statements, 1)) {
+    return unexpected(message, "more often than there were statements");
+  }
+  if (head.stage == Reply::Stage::copy_out) return unexpected(message, "inside a copy");
+  if (message.type == backend::command_complete) {
+    auto tag = tag_of(message);
+    if (!tag) return fail(tag);
+    head.outcome.tag = last_tag_ = *tag;
+    head.outcome.rows += rows_of_tag(*tag);
+  } else if (!message.body.empty()) {
+    return unexpected(message, "with a body");
+  }
+  ++head.completed;
+  head.stage = Reply::Stage::none;
+  head.columns.reset();
+  copy_in_ = nullptr;
+  to_client(message.raw);
+  return ok();
+}
+
 Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Message& message) {
+  using Stage = Reply::Stage;
   switch (message.type) {
     case backend::row_description: {
+      if (head.stage != Stage::none) return unexpected(message, "inside a result");
       auto columns = row_description_fields(message.body);
       if (!columns) return fail(columns);
       head.columns = *columns;
+      head.stage = Stage::rows;
       break;
     }
     case backend::data_row:
-      if (message.last) {
-        auto fields = data_row_fields(message.body);
-        if (!fields) return fail(fields);
-        if (head.columns && *fields != *head.columns) {
-          return unexpected(message, "with other columns than it described");
-        }
-      }
-      outcome.bytes += message.raw.size();
-      break;
-    case backend::copy_data:
+      if (auto row = on_row(head, message); !row) return fail(row);
       outcome.bytes += message.raw.size();
       break;
     case backend::copy_out:
-    case backend::copy_done:
-      break;
     case backend::copy_in: {
-      const Permit* const permit = head.permit ? &*head.permit : &*head.portal->permit;
-      begin_copy_in(*permit);
+      // Asked for by nobody, this would make a client send what it holds, or read rows that no
+      // decision was made for.
+      const bool in = message.type == backend::copy_in;
+      const sql::Analysis& analysis =
+          head.analysis ? *head.analysis : *head.portal->prepared->analysis;
+      if (head.stage != Stage::none ||
+          (in ? head.copies_expected == 0 : !copies_to_client(analysis))) {
+        return unexpected(message, "without a COPY");
+      }
+      if (auto checked = check_copy_response(message.body); !checked) return fail(checked);
+      head.stage = in ? Stage::copy_in : Stage::copy_out;
+      if (in) begin_copy_in(head.permit ? *head.permit : *head.portal->permit);
       break;
     }
+    case backend::copy_data:
+      if (head.stage != Stage::copy_out) return unexpected(message, "outside of a copy");
+      outcome.bytes += message.raw.size();
+      break;
+    case backend::copy_done:
+      if (head.stage != Stage::copy_out || !message.body.empty()) {
+        return unexpected(message, "outside of a copy");
+      }
+      head.stage = Stage::copied_out;
+      break;
     default:
       return unexpected(message, "in a result");
   }
@@ -268,14 +343,13 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
 void Conversation::begin_copy_in(const Permit& permit) {
   copy_in_ = &permit;
   Reply& head = replies_.front();
-  if (head.copies_expected > 0) {
-    --head.copies_expected;
-    --copies_expected_;
-  }
+  --head.copies_expected;
+  --copies_expected_;
   progress_.notify();
 }
 
 Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
+  if (head.stage == Reply::Stage::copy_out) return unexpected(message, "inside a copy");
   Portal& portal = *head.portal;
   Outcome outcome = *std::exchange(portal.outcome, std::nullopt);
   if (message.type == backend::command_complete) {
@@ -325,6 +399,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
       return ok();
     case Expect::sync:
       // A commit that failed, deferred constraints for example.
+      if (std::exchange(head.answered, true)) return unexpected(message, "twice");
       to_client(message.raw);
       return ok();
     case Expect::refused_parse:
@@ -415,6 +490,9 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
   switch (head.expect) {
     case Expect::query: {
       const bool failed = head.outcome.failed;
+      if (!failed && head.completed != std::max<std::size_t>(head.analysis->statements.size(), 1)) {
+        return unexpected(message, "before every statement was complete");
+      }
       if (!failed) apply(*head.analysis, head.permit->command().text);
       if (auto settled = guard_.settle(*std::exchange(head.permit, std::nullopt), head.outcome);
           !settled) {

@@ -11,6 +11,7 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::size_t parameters_max = 64;
+constexpr std::size_t parameter_bytes_max = 4096;  // name and value; PostgreSQL's are far shorter
 constexpr std::size_t login_notices_max = 64;
 constexpr std::chrono::milliseconds goodbye_max{200};
 
@@ -38,6 +39,12 @@ std::string md5_password(std::string_view user, std::string_view password, Bytes
   append(salted, inner);
   append(salted, salt);
   return "md5" + to_hex(md5(salted));
+}
+
+std::unexpected<Error> not_allowed(std::string_view asked, std::string_view method) {
+  return fail(Errc::denied, "the target wants " + std::string(asked) +
+                                ", which the connection's credential.require_auth does not list (" +
+                                std::string(method) + ")");
 }
 
 Result<std::vector<std::string>> mechanism_names(Bytes body) {
@@ -124,6 +131,7 @@ Task<Result<std::unique_ptr<Upstream>>> Upstream::open(const Permit& session,
                                                        std::shared_ptr<const Target> target,
                                                        UpstreamLogin login, SteadyTime deadline,
                                                        Random& random) {
+  deadline = std::min(deadline, net::Reactor::current().now() + target->connect_s_max);
   ByteVector server_end_point;
   auto stream = co_await connect_plain_or_tls(*target, deadline, server_end_point);
   if (!stream) co_return fail(stream);
@@ -185,18 +193,25 @@ Task<Result<void>> Upstream::authenticate(Random& random) {
     switch (static_cast<Auth>(read_u32(message->body))) {
       case Auth::ok:
         if (!rest.empty()) co_return fail(Errc::malformed, "AuthenticationOk with a body");
+        if (!proved && !target_->auth.none) co_return not_allowed("no authentication", "none");
         co_return ok();
       case Auth::cleartext:
+        if (!target_->auth.password) {
+          co_return not_allowed("the password in the clear", "password");
+        }
+        if (!rest.empty()) co_return fail(Errc::malformed, "password request with a body");
         if (target_->tls == nullptr) {
           co_return fail(Errc::denied, "the target wants the password in the clear without TLS");
         }
         password = target_->password;
         break;
       case Auth::md5:
+        if (!target_->auth.md5) co_return not_allowed("md5", "md5");
         if (rest.size() != 4) co_return fail(Errc::malformed, "md5 salt of the target");
         password = md5_password(target_->user, target_->password, rest);
         break;
       case Auth::sasl: {
+        if (!target_->auth.scram) co_return not_allowed("SCRAM", "scram-sha-256");
         if (proved) co_return fail(Errc::malformed, "the target asks twice");
         proved = true;
         auto answered = co_await answer_scram(rest, random);
@@ -276,6 +291,7 @@ Task<Result<void>> Upstream::await_ready() {
         break;
       }
       case backend::key_data: {
+        if (!cancel_key_.empty()) co_return fail(Errc::malformed, "a second BackendKeyData");
         auto key = key_data_body(message->body);
         if (!key) co_return fail(key);
         process_id_ = key->process_id;
@@ -303,7 +319,10 @@ Task<Result<void>> Upstream::await_ready() {
 Result<void> Upstream::note_parameter(Bytes body) {
   auto status = parameter_status_body(body);
   if (!status) return fail(status);
-  if (parameters_.size() == parameters_max) return fail(Errc::too_large, "too many parameters");
+  if (parameters_.size() == parameters_max ||
+      status->name.size() + status->value.size() > parameter_bytes_max) {
+    return fail(Errc::too_large, "parameters reported at login");
+  }
   parameters_.emplace_back(status->name, status->value);
   return check_pinned(status->name, status->value);
 }

@@ -323,6 +323,61 @@ Result<std::uint16_t> data_row_fields(Bytes body) {
   return count;
 }
 
+bool RowCheck::feed(Bytes piece) {
+  while (!piece.empty()) {
+    if (value_left_ > 0) {
+      const std::size_t size = std::min(value_left_, piece.size());
+      value_left_ -= size;
+      piece = piece.subspan(size);
+      continue;
+    }
+    if (columns_ && fields_ == *columns_) return false;  // bytes behind the last field
+    number_ = number_ << 8 | std::to_integer<std::uint32_t>(piece[0]);
+    piece = piece.subspan(1);
+    if (--number_missing_ > 0) continue;
+    if (!columns_) {
+      columns_ = static_cast<std::uint16_t>(number_);
+    } else {
+      ++fields_;
+      if (number_ != 0xffffffff) value_left_ = number_;
+    }
+    number_ = 0;
+    number_missing_ = 4;
+  }
+  return true;
+}
+
+Result<std::uint16_t> RowCheck::finish() const {
+  if (!columns_ || fields_ != *columns_ || value_left_ > 0) {
+    return fail(Errc::malformed, "DataRow fields do not fill it");
+  }
+  return *columns_;
+}
+
+Result<void> check_parameter_description(Bytes body) {
+  FieldReader reader(body);
+  reader.bytes(std::size_t{reader.u16()} * 4);
+  if (!reader.finished()) return fail(Errc::malformed, "ParameterDescription message");
+  return ok();
+}
+
+Result<void> check_notification(Bytes body) {
+  FieldReader reader(body);
+  reader.u32();  // the process that sent it
+  reader.text();
+  reader.text();
+  if (!reader.finished()) return fail(Errc::malformed, "NotificationResponse message");
+  return ok();
+}
+
+Result<void> check_copy_response(Bytes body) {
+  FieldReader reader(body);
+  const std::uint8_t format = reader.u8();
+  reader.bytes(std::size_t{reader.u16()} * 2);
+  if (!reader.finished() || format > 1) return fail(Errc::malformed, "CopyResponse message");
+  return ok();
+}
+
 Result<std::uint16_t> row_description_fields(Bytes body) {
   FieldReader reader(body);
   const std::uint16_t count = reader.u16();

@@ -153,8 +153,31 @@ Result<std::vector<std::pair<char, std::string_view>>> error_fields(Bytes body);
 
 /// Checks that a DataRow's fields fill its body exactly; gives their number.
 Result<std::uint16_t> data_row_fields(Bytes body);
+
+/// The same for a long DataRow that is passed on in pieces.
+class RowCheck {
+ public:
+  void begin() { *this = RowCheck(); }
+  /// The next bytes of the body. False: a field ends outside of it.
+  bool feed(Bytes piece);
+  /// The whole body was fed: the number of fields, if they fill it exactly.
+  Result<std::uint16_t> finish() const;
+
+ private:
+  std::uint32_t number_ = 0;     // the count or length that is being read
+  unsigned number_missing_ = 2;  // bytes of it that are still to come
+  std::size_t value_left_ = 0;   // bytes of the field's value
+  std::optional<std::uint16_t> columns_;
+  std::uint16_t fields_ = 0;  // begun
+};
+
 /// Checks a RowDescription; gives the number of its fields.
 Result<std::uint16_t> row_description_fields(Bytes body);
+
+Result<void> check_parameter_description(Bytes body);
+Result<void> check_notification(Bytes body);
+/// CopyInResponse and CopyOutResponse.
+Result<void> check_copy_response(Bytes body);
 
 /// "SELECT 3" -> 3, "INSERT 0 2" -> 2, "BEGIN" -> 0.
 std::uint64_t rows_of_tag(std::string_view tag);

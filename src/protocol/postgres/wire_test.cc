@@ -227,5 +227,37 @@ TEST(PostgresTag, CountsRows) {
   EXPECT_EQ(rows_of_tag("CREATE TABLE"), 0u);
 }
 
+TEST(PostgresRowCheck, ReadsARowInPiecesAsItReadsItWhole) {
+  const std::vector<std::string_view> bodies = {
+      "\0\0"sv,
+      "\0\x02\0\0\0\x01"
+      "a\xff\xff\xff\xff"sv,
+      "\0\x01\0\0\0\0"sv,
+      ""sv,
+      "\0"sv,
+      "\0\x01"sv,
+      "\0\0x"sv,
+      "\0\x01\0\0\0\x02"
+      "a"sv,
+      "\0\x01\0\0\0\x01"
+      "ab"sv,
+      "\0\x01\xff\xff\xff\xfe"sv,
+      "\0\x02\0\0\0\x01"
+      "a"sv,
+  };
+  for (const std::string_view body : bodies) {
+    const auto whole = data_row_fields(as_bytes(body));
+    for (std::size_t cut = 0; cut <= body.size(); ++cut) {
+      SCOPED_TRACE(to_hex(as_bytes(body)) + " at " + std::to_string(cut));
+      RowCheck check;
+      const bool fits =
+          check.feed(as_bytes(body.substr(0, cut))) && check.feed(as_bytes(body.substr(cut)));
+      const auto fields = check.finish();
+      ASSERT_EQ(fits && fields.has_value(), whole.has_value());
+      if (whole) EXPECT_EQ(*fields, *whole);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::postgres
