@@ -11,35 +11,41 @@
 namespace sallyport::cedar {
 namespace {
 
-constexpr std::size_t scratch_bytes = 2048;  // on the stack: most requests need no more
-
 bool is_type(const Name& type, const EntityUid& uid) {
   return type.hash == uid.type_hash && type.text == uid.type;
 }
 
-}  // namespace
-
-bool covers(const Scope& scope, const EntityUid& uid, const Entities& entities) {
+bool head_covers(const Scope& scope, const EntityUid& uid, const Entity* entity) {
   switch (scope.kind) {
     case Scope::Kind::any:
       return true;
     case Scope::Kind::equal:
       return uid == *scope.entity;
     case Scope::Kind::in:
-      return entities.is_in(uid, *scope.entity);
+      return is_in(uid, entity, *scope.entity);
     case Scope::Kind::is:
       return is_type(scope.type, uid);
     case Scope::Kind::is_in:
-      return is_type(scope.type, uid) && entities.is_in(uid, *scope.entity);
+      return is_type(scope.type, uid) && is_in(uid, entity, *scope.entity);
   }
   return false;
 }
 
-bool covers(const ActionScope& scope, const EntityUid& uid, const Entities& entities) {
+bool head_covers(const ActionScope& scope, const EntityUid& uid, const Entity* entity) {
   if (scope.kind == ActionScope::Kind::any) return true;
-  return std::ranges::any_of(scope.entities, [&](const EntityUid* entity) {
-    return scope.kind == ActionScope::Kind::equal ? uid == *entity : entities.is_in(uid, *entity);
+  return std::ranges::any_of(scope.entities, [&](const EntityUid* named) {
+    return scope.kind == ActionScope::Kind::equal ? uid == *named : is_in(uid, entity, *named);
   });
+}
+
+}  // namespace
+
+bool covers(const Scope& scope, const EntityUid& uid, const Entities& entities) {
+  return head_covers(scope, uid, entities.find(uid));
+}
+
+bool covers(const ActionScope& scope, const EntityUid& uid, const Entities& entities) {
+  return head_covers(scope, uid, entities.find(uid));
 }
 
 bool covers(const Policy& policy, const Request& request, const Entities& entities) {
@@ -83,7 +89,7 @@ Result<void> PolicySet::finish(std::vector<Policy> all, const std::vector<Templa
   if (policies_.size() > policies_max) {
     return fail(Errc::too_large, fmt::format("more than {} policies", policies_max));
   }
-  index();
+  index_ = PolicyIndex(policies_);
   return ok();
 }
 
@@ -117,17 +123,6 @@ Result<Policy> PolicySet::linked(const TemplateLink& link) {
   return policy;
 }
 
-void PolicySet::index() {
-  for (std::uint32_t i = 0; i < policies_.size(); ++i) {
-    const ActionScope& scope = policies_[i].action;
-    if (scope.kind == ActionScope::Kind::any) any_action_.push_back(i);
-    for (const EntityUid* const action : scope.entities) by_action_.push_back({action->hash, i});
-  }
-  std::ranges::sort(by_action_, [](const ByAction& a, const ByAction& b) {
-    return a.hash != b.hash ? a.hash < b.hash : a.policy < b.policy;
-  });
-}
-
 const Policy* PolicySet::find(std::string_view id) const {
   for (const std::vector<Policy>* const list : {&policies_, &templates_}) {
     const auto at = std::ranges::find(*list, id, &Policy::id);
@@ -136,44 +131,38 @@ const Policy* PolicySet::find(std::string_view id) const {
   return nullptr;
 }
 
-void PolicySet::add_candidates(std::uint64_t action_hash,
-                               std::vector<std::uint32_t>& candidates) const {
-  auto at = std::ranges::lower_bound(by_action_, action_hash, {}, &ByAction::hash);
-  for (; at != by_action_.end() && at->hash == action_hash; ++at) candidates.push_back(at->policy);
+Answer PolicySet::authorize(const Request& request, const Entities& entities) const {
+  Scratch scratch;
+  return authorize(request, entities, scratch);
 }
 
-Answer PolicySet::authorize(const Request& request, const Entities& entities) const {
-  // Only policies whose head names this action or an ancestor of it, or no action at all.
-  std::vector<std::uint32_t> candidates;
-  candidates.reserve(any_action_.size() + 32);
-  candidates = any_action_;
-  add_candidates(request.action->hash, candidates);
-  if (const Entity* const action = entities.find(*request.action)) {
-    for (const EntityUid* const ancestor : action->ancestors) {
-      add_candidates(ancestor->hash, candidates);
-    }
-  }
-  std::ranges::sort(candidates);
-  const auto repeated = std::ranges::unique(candidates);
-  candidates.erase(repeated.begin(), repeated.end());
-
-  alignas(16) std::array<std::byte, scratch_bytes> scratch;
-  Arena arena(scratch);
-  Answer answer;
+const Answer& PolicySet::authorize(const Request& request, const Entities& entities,
+                                   Scratch& scratch) const {
+  const KnownEntities known{entities.find(*request.principal), entities.find(*request.action),
+                            entities.find(*request.resource)};
+  index_.find(*request.principal, *request.action, *request.resource, known, scratch.candidates_);
+  Answer& answer = scratch.answer_;
+  answer.reasons.clear();
+  answer.errors.clear();
   bool forbidden = false;
-  for (const std::uint32_t index : candidates) {
-    evaluate(index, request, entities, arena, answer, forbidden);
+  for (const std::uint32_t number : scratch.candidates_) {
+    evaluate(policies_[number], request, entities, known, scratch, forbidden);
   }
   answer.allowed = !forbidden && !answer.reasons.empty();
   return answer;
 }
 
-void PolicySet::evaluate(std::uint32_t index, const Request& request, const Entities& entities,
-                         Arena& arena, Answer& answer, bool& forbidden) const {
-  const Policy& policy = policies_[index];
-  if (!covers(policy, request, entities)) return;
+void PolicySet::evaluate(const Policy& policy, const Request& request, const Entities& entities,
+                         const KnownEntities& known, Scratch& scratch, bool& forbidden) const {
+  if (!head_covers(policy.action, *request.action, known.action) ||
+      !head_covers(policy.resource, *request.resource, known.resource) ||
+      !head_covers(policy.principal, *request.principal, known.principal)) {
+    return;
+  }
+  Answer& answer = scratch.answer_;
   if (policy.condition) {
-    Evaluator evaluator(program_, entities, request, arena);
+    scratch.arena_.reset();
+    Evaluator evaluator(program_, entities, request, known, scratch.arena_);
     const Value value = evaluator.evaluate(*policy.condition);
     if (!value) answer.errors.push_back({&policy, evaluator.error()});
     if (!value || !value.as_bool()) return;

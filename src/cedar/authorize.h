@@ -3,6 +3,8 @@
 // else any satisfied permit allows, else deny. A policy whose evaluation fails is skipped and
 // reported; who wants failures to deny looks at `errors`.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +16,7 @@
 #include "cedar/entities.h"
 #include "cedar/evaluate.h"
 #include "cedar/parser.h"
+#include "cedar/policy_index.h"
 #include "cedar/program.h"
 
 namespace sallyport::cedar {
@@ -29,6 +32,22 @@ struct Answer {
   /// Allowed: the satisfied permits. Denied: the satisfied forbids. In the order of the set.
   std::vector<const Policy*> reasons;
   std::vector<EvaluationError> errors;
+};
+
+/// The memory that answers are made in. Whoever asks again and again keeps one, and asking then
+/// allocates nothing. Not for two threads at a time.
+class Scratch {
+ public:
+  Scratch() = default;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+ private:
+  friend class PolicySet;
+  std::vector<std::uint32_t> candidates_;
+  Answer answer_;
+  alignas(16) std::array<std::byte, 4096> bytes_;
+  Arena arena_{bytes_};
 };
 
 /// A policy made of a template: the entities that its slots stand for. A value for each slot that
@@ -53,6 +72,8 @@ class PolicySet {
                                  std::vector<TemplateLink> links = {});
 
   Answer authorize(const Request& request, const Entities& entities) const;
+  /// The answer is in `scratch`, until it is used again.
+  const Answer& authorize(const Request& request, const Entities& entities, Scratch& scratch) const;
 
   /// What decides: static policies and links.
   const std::vector<Policy>& policies() const { return policies_; }
@@ -62,23 +83,15 @@ class PolicySet {
   const Program& program() const { return program_; }
 
  private:
-  /// Policies by one action their head names.
-  struct ByAction {
-    std::uint64_t hash = 0;
-    std::uint32_t policy = 0;
-  };
   Result<void> finish(std::vector<Policy> all, const std::vector<TemplateLink>& links);
   Result<Policy> linked(const TemplateLink& link);
-  void index();
-  void add_candidates(std::uint64_t action_hash, std::vector<std::uint32_t>& candidates) const;
-  void evaluate(std::uint32_t index, const Request& request, const Entities& entities, Arena& arena,
-                Answer& answer, bool& forbidden) const;
+  void evaluate(const Policy& policy, const Request& request, const Entities& entities,
+                const KnownEntities& known, Scratch& scratch, bool& forbidden) const;
 
   Program program_;
   std::vector<Policy> policies_;
   std::vector<Policy> templates_;
-  std::vector<std::uint32_t> any_action_;
-  std::vector<ByAction> by_action_;  // sorted by hash
+  PolicyIndex index_;
 };
 
 /// Whether one part of a head covers that entity.

@@ -41,9 +41,11 @@ const Entity* Entities::find(const EntityUid& uid) const {
 }
 
 bool Entities::is_in(const EntityUid& uid, const EntityUid& ancestor) const {
-  if (uid == ancestor) return true;
-  const Entity* const entity = find(uid);
-  return entity != nullptr && has_ancestor(entity->ancestors, ancestor);
+  return uid == ancestor || cedar::is_in(uid, find(uid), ancestor);
+}
+
+bool is_in(const EntityUid& uid, const Entity* entity, const EntityUid& ancestor) {
+  return uid == ancestor || (entity != nullptr && has_ancestor(entity->ancestors, ancestor));
 }
 
 struct EntityBuilder::State {

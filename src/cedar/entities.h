@@ -24,6 +24,9 @@ struct Entity {
   std::span<const EntityUid* const> ancestors;  // sorted by hash, itself not among them
 };
 
+/// Cedar's `in` for an entity that was looked up: null if it is not in the store.
+bool is_in(const EntityUid& uid, const Entity* entity, const EntityUid& ancestor);
+
 class Entities {
  public:
   Entities() = default;

@@ -59,6 +59,18 @@ Value Evaluator::wanted(NodeId child, Kind kind) {
   return type_error(child, to_string(kind), value.kind());
 }
 
+/// The request's own entities were looked up already; their uids are told by their addresses.
+const Entity* Evaluator::find(const EntityUid& uid) const {
+  if (&uid == request_.principal) return known_.principal;
+  if (&uid == request_.resource) return known_.resource;
+  if (&uid == request_.action) return known_.action;
+  return entities_.find(uid);
+}
+
+bool Evaluator::is_in(const EntityUid& uid, const EntityUid& ancestor) const {
+  return uid == ancestor || cedar::is_in(uid, find(uid), ancestor);
+}
+
 Value Evaluator::evaluate(NodeId id) {
   const Node& node = program_.nodes[id];
   switch (node.op) {
@@ -199,7 +211,7 @@ Value Evaluator::member_of(const Node& node, NodeId) {
   const Value right = evaluate(node.b);
   if (!right) return {};
   if (right.is(Kind::entity)) {
-    return Value::boolean(entities_.is_in(left.as_entity(), right.as_entity()));
+    return Value::boolean(is_in(left.as_entity(), right.as_entity()));
   }
   if (!right.is(Kind::set)) return type_error(node.b, "entity or set of entities", right.kind());
   bool found = false;
@@ -208,7 +220,7 @@ Value Evaluator::member_of(const Node& node, NodeId) {
     if (!item.is(Kind::entity)) return type_error(node.b, "set of entities", item.kind());
   }
   for (const Value& item : right.as_set()) {
-    found = found || entities_.is_in(left.as_entity(), item.as_entity());
+    found = found || is_in(left.as_entity(), item.as_entity());
   }
   return Value::boolean(found);
 }
@@ -234,7 +246,7 @@ Value Evaluator::tag(const Node& node, NodeId id) {
   if (!left) return {};
   const Value name = wanted(node.b, Kind::string);
   if (!name) return {};
-  const Entity* const entity = entities_.find(left.as_entity());
+  const Entity* const entity = find(left.as_entity());
   const Value found = entity == nullptr ? Value() : entity->tags.field(name.as_string());
   if (node.op == Op::has_tag) return Value::boolean(bool(found));
   if (entity == nullptr) {
@@ -255,7 +267,7 @@ Value Evaluator::attribute(const Node& node, NodeId id) {
     return found ? found : fail_at(id, "the record has no attribute " + quoted(name));
   }
   if (!left.is(Kind::entity)) return type_error(node.a, "entity or record", left.kind());
-  const Entity* const entity = entities_.find(left.as_entity());
+  const Entity* const entity = find(left.as_entity());
   if (entity == nullptr) {
     return fail_at(id, "entity " + left.as_entity().to_string() + " does not exist");
   }
@@ -270,7 +282,7 @@ Value Evaluator::has(const Node& node, NodeId) {
   const std::string_view name = program_.names[node.b].text;
   if (left.is(Kind::record)) return Value::boolean(bool(left.field(name)));
   if (!left.is(Kind::entity)) return type_error(node.a, "entity or record", left.kind());
-  const Entity* const entity = entities_.find(left.as_entity());
+  const Entity* const entity = find(left.as_entity());
   return Value::boolean(entity != nullptr && bool(entity->attributes.field(name)));
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cedar/entities.h"
+#include "cedar/policy_index.h"
 #include "cedar/program.h"
 #include "cedar/value.h"
 
@@ -20,9 +21,10 @@ struct Request {
 
 class Evaluator {
  public:
-  /// Values made on the way live in `arena`.
-  Evaluator(const Program& program, const Entities& entities, const Request& request, Arena& arena)
-      : program_(program), entities_(entities), request_(request), arena_(arena) {}
+  /// Values made on the way live in `arena`. `known` are the request's own entities.
+  Evaluator(const Program& program, const Entities& entities, const Request& request,
+            const KnownEntities& known, Arena& arena)
+      : program_(program), entities_(entities), request_(request), known_(known), arena_(arena) {}
 
   /// The node's value, or one of kind none: then `error` says why.
   Value evaluate(NodeId node);
@@ -46,6 +48,9 @@ class Evaluator {
   Value record(const Node& node);
   Value call_function(const Node& node, NodeId id);
 
+  const Entity* find(const EntityUid& uid) const;
+  bool is_in(const EntityUid& uid, const EntityUid& ancestor) const;
+
   /// The child's value if it is of that kind, else a failure.
   Value wanted(NodeId child, Kind kind);
   Value fail_at(NodeId node, std::string why);
@@ -54,6 +59,7 @@ class Evaluator {
   const Program& program_;
   const Entities& entities_;
   const Request& request_;
+  const KnownEntities& known_;
   Arena& arena_;
   std::string error_;
   NodeId failed_node_ = 0;

@@ -136,6 +136,9 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  /// Frees all, and starts again with the first memory. What was made is gone.
+  void reset() { memory_.release(); }
+
   std::string_view text(std::string_view text);
   const EntityUid* uid(std::string_view type, std::string_view id);
 
