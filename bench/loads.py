@@ -118,8 +118,8 @@ def connect(target):
 
 
 def large_result(target, how):
-    """CPU seconds per GB of all rows of `big`, read as fast as they come and thrown away."""
-    sql = {"select": "select id, name, note from big", "copy": "copy big to stdout"}[how]
+    """CPU seconds per GB of all rows of `customers`, read as fast as they come and thrown away."""
+    sql = {"select": "select id, name, note from customers", "copy": "copy customers to stdout"}[how]
     query = sql.encode() + b"\0"
     pids = target.pids()
     with connect(target) as connection:
