@@ -357,7 +357,11 @@ std::string output_name(const Node& node, int depth = 0) {
     }
   }
   if (node.kind == "CoalesceExpr") return "coalesce";
-  if (node.kind == "CaseExpr") return "case";
+  if (node.kind == "CaseExpr") {
+    const auto otherwise = sql::node(node.fields, "defresult");
+    std::string name = otherwise ? output_name(*otherwise, depth + 1) : "?column?";
+    return name == "?column?" ? "case" : name;
+  }
   if (node.kind == "RowExpr") return "row";
   return "?column?";
 }
