@@ -1,11 +1,12 @@
 #include "app/document.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 namespace sallyport::app {
 namespace {
@@ -74,6 +75,31 @@ class Conversion {
   bool overflowed_ = false;
 };
 
+/// Takes a document and keeps nothing of it.
+class Ignore final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// Not YAML::LoadAll: behind a closing bracket too many it finds empty documents without end.
+bool has_second_document(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  Ignore ignore;
+  return parser.HandleNextDocument(ignore) && parser.HandleNextDocument(ignore);
+}
+
 Value empty_map(Place place) {
   Value value;
   value.kind = Value::Kind::map;
@@ -106,12 +132,13 @@ Value parse_document(const std::string& text, const std::filesystem::path& name,
     return empty_map(start);
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      problems.push_back({start, "more than one YAML document in the file", "remove the '---'"});
+    const YAML::Node document = YAML::Load(text);
+    if (has_second_document(text)) {
+      problems.push_back({start, "more than one YAML document in the file",
+                          "remove the '---', or the bracket that closes nothing"});
     }
-    if (documents.empty() || documents.front().IsNull()) return empty_map(start);
-    Value value = Conversion(file, problems).convert(documents.front(), 0);
+    if (!document.IsDefined() || document.IsNull()) return empty_map(start);
+    Value value = Conversion(file, problems).convert(document, 0);
     if (value.kind == Value::Kind::map) return value;
     problems.push_back({value.place, "expected keys and values", "for example  data: ./data"});
   } catch (const YAML::Exception& problem) {
