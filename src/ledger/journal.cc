@@ -55,7 +55,10 @@ Error damaged(std::string what) {
 }  // namespace
 
 Journal::Journal(const Options& options, FileLayer& files, const Clock& clock)
-    : options_(options), files_(files), clock_(clock) {}
+    : options_(options),
+      files_(files),
+      clock_(clock),
+      spare_(files, path(unfinished_name), options.segment_bytes) {}
 
 Result<std::unique_ptr<Journal>> Journal::open(const Options& options, FileLayer& files,
                                                const Clock& clock) {
@@ -302,9 +305,10 @@ Result<void> Journal::begin_segment(std::uint64_t number, std::uint64_t first_se
   header.node = options_.node;
   const ByteVector encoded = encode_header(header);
 
-  auto file = files_.open(path(unfinished_name), OpenMode::create);
+  auto file = spare_.take();
   if (!file) return fail(file);
-  if (auto done = preallocate(**file, encoded); !done) return done;
+  if (auto done = write_all(**file, encoded, 0); !done) return done;
+  if (auto done = (*file)->datasync(); !done) return done;
   auto renamed = files_.rename(path(unfinished_name), path(segment_name(number)));
   if (!renamed) return renamed;
   if (auto done = files_.sync_directory(options_.directory); !done) return done;
@@ -316,18 +320,6 @@ Result<void> Journal::begin_segment(std::uint64_t number, std::uint64_t first_se
              .hash = header_hash(encoded),
              .tree = {}});
   return ok();
-}
-
-// Fully written, not only allocated: a sync then has no file metadata to write.
-Result<void> Journal::preallocate(File& file, Bytes header) {
-  const ByteVector zeros(std::min(zeros_bytes, options_.segment_bytes));
-  if (auto done = write_all(file, header, 0); !done) return done;
-  for (std::size_t at = header.size(); at < options_.segment_bytes; at += zeros.size()) {
-    const std::size_t size = std::min(zeros.size(), options_.segment_bytes - at);
-    auto done = write_all(file, Bytes(zeros).first(size), at);
-    if (!done) return done;
-  }
-  return file.datasync();
 }
 
 std::size_t Journal::record_bytes_max() const {
@@ -370,6 +362,19 @@ Result<void> Journal::sync() {
   if (auto done = sync_file(); !done) return done;
   synced(std::move(state));
   return ok();
+}
+
+// Early enough to be done in time, and not before a quarter of this one is used: a log of a few
+// records does not need two files.
+void Journal::prepare_next_segment() {
+  const bool filling =
+      durable_.offset - header_bytes >= (options_.segment_bytes - header_bytes) / 4;
+  if (filling || clock_.now() - header_.created >= options_.segment_age_max / 2) spare_.prepare();
+}
+
+void Journal::synced(State state) {
+  durable_ = std::move(state);
+  prepare_next_segment();
 }
 
 bool Journal::signed_is(const State& state) const {
@@ -435,6 +440,7 @@ Result<void> Journal::reread_durable() {
 }
 
 Result<void> Journal::recover(std::uint64_t next_sequence, std::string_view problem) {
+  spare_.discard();
   // New descriptors: the old ones have reported their error and may not report it again.
   auto segment = files_.open(path(segment_name(header_.number)), OpenMode::write);
   if (!segment) return fail(segment);

@@ -14,6 +14,7 @@
 #include "ledger/files.h"
 #include "ledger/format.h"
 #include "ledger/ledger.h"
+#include "ledger/spare_segment.h"
 
 namespace sallyport::ledger {
 
@@ -46,11 +47,12 @@ class Journal {
   /// sync() in its parts: what is written now, the sync, and that it was for that.
   State written() const;
   Result<void> sync_file() { return segment_->datasync(); }
-  void synced(State state) { durable_ = std::move(state); }
+  void synced(State state);
 
   /// Signs the durable state into the checkpoints file, durably.
   Result<void> checkpoint(std::string_view kind);
-  /// Ends the segment with a signed checkpoint and begins the next. All must be durable.
+  /// Ends the segment with a signed checkpoint and begins the next, whose file a helper thread has
+  /// made by then unless segments fill faster than the disk writes zeros. All must be durable.
   Result<void> seal(std::uint64_t first_sequence);
 
   /// After a failure: re-reads what was durable, cuts off what was not, seals, and goes on in a new
@@ -82,7 +84,7 @@ class Journal {
   Result<std::uint64_t> check_against_checkpoint(SegmentScanner& scanner);
   Result<void> cut_tail(Bytes segment, std::string_view problem);
   Result<void> begin_segment(std::uint64_t number, std::uint64_t first_sequence);
-  Result<void> preallocate(File& file, Bytes header);
+  void prepare_next_segment();
   Result<void> reread_durable();
   Result<void> note_recovery(std::uint64_t sequence, std::string_view detail);
   void take_over(const State& state);
@@ -98,6 +100,7 @@ class Journal {
 
   SegmentHeader header_;
   std::unique_ptr<File> segment_;
+  SpareSegment spare_;
   State added_;                     // with what is in buffer_
   State durable_;                   // fdatasync returned
   ByteVector buffer_;               // the last hash, then frames that are not yet written

@@ -366,7 +366,7 @@ Result<void> Ledger::Impl::write_across_segments() {
   }
 }
 
-// Everything is made durable first. Workers stay away: the next segment takes a while to make.
+// Everything is made durable first. Workers stay away: this takes a few syncs.
 Result<void> Ledger::Impl::seal() {
   struct Sealing {
     std::atomic<bool>& flag;

@@ -4,7 +4,10 @@
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 #include "ledger/files.h"
 #include "ledger/format.h"
@@ -68,6 +71,48 @@ void append_durably(benchmark::State& state) {
   std::filesystem::remove_all(name);
 }
 BENCHMARK(append_durably)->Arg(1)->Arg(32)->Arg(1024)->UseRealTime();
+
+// How long a commit takes that meets the end of a segment: batches of 32 KiB, 2 ms apart, through
+// three segments of 64 MiB.
+void commit_over_segment_changes(benchmark::State& state) {
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  constexpr std::size_t segment_bytes = std::size_t{64} << 20;
+  constexpr std::size_t batch_records = 8;
+  constexpr std::size_t record_bytes = 4000;
+  constexpr std::size_t batches = 3 * segment_bytes / (batch_records * record_bytes);
+  std::string name = (std::filesystem::temp_directory_path() / "ledger-bench-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) return state.SkipWithError("no directory");
+  std::vector<double> took;
+  for (auto step : state) {
+    auto ledger = Ledger::open({.directory = name + "/log", .segment_bytes = segment_bytes},
+                               system_files(), system_clock(), system_random());
+    if (!ledger) return state.SkipWithError(ledger.error().detail.c_str());
+    for (std::size_t batch = 0; batch < batches; ++batch) {
+      const auto start = std::chrono::steady_clock::now();
+      Result<std::uint64_t> last = 0;
+      for (std::size_t i = 0; i < batch_records; ++i) {
+        last = (*ledger)->append({.kind = RecordKind::command,
+                                  .session = "s",
+                                  .payload = std::string(record_bytes, 'x')});
+      }
+      if (!last || !(*ledger)->wait_durable(*last, std::chrono::seconds(30))) {
+        return state.SkipWithError("not durable");
+      }
+      took.push_back(Milliseconds(std::chrono::steady_clock::now() - start).count());
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  std::filesystem::remove_all(name);
+  std::ranges::sort(took);
+  const auto at = [&](double part) {
+    return took[static_cast<std::size_t>(part * static_cast<double>(took.size() - 1))];
+  };
+  state.counters["p50_ms"] = at(0.5);
+  state.counters["p99_ms"] = at(0.99);
+  state.counters["p99.9_ms"] = at(0.999);
+  state.counters["worst_ms"] = took.back();
+}
+BENCHMARK(commit_over_segment_changes)->Iterations(1)->UseRealTime();
 
 }  // namespace
 }  // namespace sallyport::ledger
