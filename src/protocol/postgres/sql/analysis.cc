@@ -21,7 +21,7 @@ void forget_findings(Statement& statement) {
 
 }  // namespace
 
-Result<Analysis> analyse(Parser& parser, std::string_view sql) {
+Result<Analysis> analyse(Parser& parser, std::string_view sql, std::vector<FromSite>* sites) {
   auto parsed = parser.parse(sql);
   if (!parsed) return fail(parsed);
   Analysis analysis;
@@ -40,7 +40,7 @@ Result<Analysis> analyse(Parser& parser, std::string_view sql) {
   if (statements->size() > kStatementsMax) {
     return fail(Errc::too_large, "more than 1000 statements in one string");
   }
-  Survey survey;
+  Survey survey{.sites = sites};
   for (Value item : *statements) {
     Object raw;
     if (item.get(raw) != simdjson::SUCCESS) return fail(Errc::malformed, "tree: not a statement");

@@ -55,6 +55,7 @@ struct RelationUse {
   Use use = Use::select;
   std::string alias;       // as it is called inside its query; the name where there is none
   bool temporary = false;  // CREATE TEMP ... and SELECT INTO TEMP
+  bool in_from = false;    // an item of FROM, which a sub-query could stand for
 
   bool operator==(const RelationUse&) const = default;
 };
@@ -219,9 +220,21 @@ struct Analysis {
   bool operator==(const Analysis&) const = default;
 };
 
+/// A relation in FROM, where it stands in the text. Names of CTEs are none.
+struct FromSite {
+  std::size_t location = 0;  // bytes: of its name, behind ONLY
+  Name name;
+  std::string called;    // its alias, or its name
+  bool aliased = false;  // an alias follows it in the text
+  bool renamed = false;  // with a list of column names
+  bool only = false;
+  bool sampled = false;  // TABLESAMPLE
+};
+
 /// Parses and analyses. An Error is the sandbox's (limits); text that is not SQL is an Analysis
-/// that is not understood.
-Result<Analysis> analyse(Parser& parser, std::string_view sql);
+/// that is not understood. `sites`, if given, gets the relations in FROM.
+Result<Analysis> analyse(Parser& parser, std::string_view sql,
+                         std::vector<FromSite>* sites = nullptr);
 
 /// The whole of an analysis, a statement a line; what the table test compares.
 std::string to_string(const Analysis& analysis);

@@ -103,7 +103,9 @@ void Walker::function(Object fields, std::string called) {
 
 void Walker::sample(Object fields) {
   if (const auto sampled = node(fields, "relation")) {
+    sampling_ = true;
     from_item(*sampled);
+    sampling_ = false;
   } else {
     not_understood("TABLESAMPLE of nothing");
   }
@@ -153,6 +155,17 @@ void Walker::range_var(Object fields) {
   std::string called(alias ? text(*alias, "aliasname") : text(fields, "relname"));
   if (is_cte(fields)) return add_source({.name = std::move(called)});
   const int index = add_relation(fields, Use::select);
+  RelationUse& use = out_.relations[static_cast<std::size_t>(index)];
+  use.in_from = true;
+  if (survey_.sites != nullptr) {
+    survey_.sites->push_back({.location = static_cast<std::size_t>(number(fields, "location")),
+                              .name = use.name,
+                              .called = called,
+                              .aliased = alias.has_value(),
+                              .renamed = alias && array(*alias, "colnames"),
+                              .only = !flag(fields, "inh"),
+                              .sampled = sampling_});
+  }
   add_source({.schema = alias ? "" : std::string(text(fields, "schemaname")),
               .name = std::move(called),
               .relation = index});

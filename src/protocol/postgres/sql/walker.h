@@ -18,6 +18,7 @@ struct Survey {
   bool depends_on_literals = false;
   /// Steps taken so far that may grow faster than the text: a statement costs at most this much.
   std::size_t steps = 0;
+  std::vector<FromSite>* sites = nullptr;  // where wanted
   static constexpr std::size_t steps_max = 4'000'000;
   /// What is found is kept, in ten times the room that it took in the text: 50,000 findings.
   static constexpr std::size_t steps_of_finding = 80;
@@ -131,6 +132,7 @@ class Walker {
   bool wrote_without_where_ = false;
   bool locks_ = false;
   bool outermost_ = true;
+  bool sampling_ = false;
   bool settings_allowed_ = false;  // here and now set_config is always and once evaluated
   std::string row_setting_;        // what "name" is here and now, if that is a row of pg_settings
 };

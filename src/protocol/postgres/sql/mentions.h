@@ -1,0 +1,39 @@
+#pragma once
+// Every name that a tree mentions where a column could be meant, without asking what it refers to:
+// the cautious question "may this statement use a column of that name at all?".
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/postgres/sql/tree.h"
+
+namespace sallyport::postgres::sql {
+
+struct Mentions {
+  struct Column {
+    std::size_t location = 0;
+    std::vector<std::string> parts;  // the last one is "*" for all
+  };
+  std::vector<Column> columns;
+  std::set<std::string, std::less<>> names;      // last parts, USING, (x).name, name(x)
+  std::set<std::string, std::less<>> bare;       // of one part: may be a whole row
+  std::set<std::string, std::less<>> called;     // functions
+  std::set<std::string, std::less<>> operators;  // as single names
+  bool all = false;                              // a `*` or a NATURAL JOIN
+  bool casts = false;
+  /// current_setting or SHOW, other than of a constant name that is not the gateway's.
+  bool reads_gateway_setting = false;
+  std::size_t copy_location = 0;  // of the relation of a COPY
+  std::vector<std::string> copy_columns;
+  /// ON CONFLICT without named columns, so that any unique column decides.
+  bool conflict_on_any = false;
+  std::set<std::string, std::less<>>
+      row_names;  // old, new, excluded, and what RETURNING calls them
+};
+
+Mentions mentions_of(Value tree);
+
+}  // namespace sallyport::postgres::sql

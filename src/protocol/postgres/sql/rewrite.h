@@ -1,0 +1,67 @@
+#pragma once
+// Masking by rewriting: every relation in FROM that has masked columns or row filters is replaced,
+// in the client's own text, by a sub-query that masks and filters, so that whatever stands above it
+// works on masked values. The result is parsed again and must be the tree that was decided with
+// exactly these replacements. What cannot be rewritten and may touch masked data is refused.
+// No policy here: what is protected, and how, comes from outside. No deparser, ever.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "mask/mask.h"
+#include "protocol/postgres/catalog/catalog.h"
+#include "protocol/postgres/sql/parser.h"
+
+namespace sallyport::postgres::sql {
+
+struct MaskedColumn {
+  std::int16_t number = 0;
+  mask::Mask mask;
+  std::string classification;  // for people
+};
+
+/// What holds for one relation.
+struct Protection {
+  std::vector<MaskedColumn> masked;  // in order of number
+  std::vector<std::string> filters;  // conditions that every row that is read must meet
+
+  bool empty() const { return masked.empty() && filters.empty(); }
+};
+
+/// The protection of a relation, or null. Asked for every relation that a statement reaches; what
+/// it returns must stay until the rewriting is done.
+using Protections = std::function<const Protection*(const catalog::Relation&)>;
+
+struct ColumnOrigin {
+  catalog::Oid relation = 0;
+  std::int16_t number = 0;
+
+  auto operator<=>(const ColumnOrigin&) const = default;
+};
+
+struct Rewriting {
+  std::string sql;  // to be sent: the text itself where nothing had to be replaced
+  bool changed = false;
+  /// Masked columns of all relations that it reaches, sorted: none of them may be the origin of a
+  /// column in a RowDescription.
+  std::vector<ColumnOrigin> masked;
+
+  /// Not empty: it must not be sent.
+  std::string refused;
+  std::string hint;
+  std::string_view sqlstate = "42501";
+  /// A relation is not in the catalog, which may be older than the database.
+  bool unknown_name = false;
+};
+
+/// For a session with something protected on its connection. `sql` was analysed and is understood.
+/// An Error is the parser's limits.
+Result<Rewriting> rewrite(Parser& parser, std::string_view sql, const catalog::Catalog& catalog,
+                          const catalog::SearchPath& path, const Protections& protections);
+
+}  // namespace sallyport::postgres::sql
