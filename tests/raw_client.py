@@ -45,6 +45,7 @@ SYNC, FLUSH, COPY_DONE, TERMINATE = (message(kind) for kind in "SHcX")
 
 class RawClient:
     def __init__(self, demo, user, log_in=True, database="shop"):
+        self.demo, self.user = demo, user
         self.socket = socket.create_connection(
             ("127.0.0.1", demo.ready["postgres"]["port"]), timeout=20)
         self.socket.sendall(struct.pack("!II", 8, 80877103))
@@ -57,7 +58,7 @@ class RawClient:
         self.send(struct.pack("!II", len(parameters) + 8, 3 << 16) + parameters)
         if log_in:
             assert self.read()[0] == "R"
-            self.send(message("p", text(demo.ready["users"][user]["token"])))
+            self.send_password()
             self.until()
 
     def __enter__(self):
@@ -65,6 +66,19 @@ class RawClient:
 
     def __exit__(self, *_):
         self.socket.close()
+
+    def send_password(self):
+        self.send(message("p", text(self.demo.ready["users"][self.user]["token"])))
+
+    def say_goodbye(self):
+        self.send(TERMINATE)
+        self.socket.close()
+
+    def cancel(self):
+        """A CancelRequest for this session, on a connection of its own."""
+        with socket.create_connection(("127.0.0.1", self.demo.ready["postgres"]["port"])) as other:
+            other.sendall(struct.pack("!II", 12 + len(self.key) - 4, 80877102) + self.key)
+            other.recv(1)
 
     def send(self, *parts):
         self.socket.sendall(b"".join(parts))

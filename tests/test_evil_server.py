@@ -75,7 +75,7 @@ def gateway(evil, tmp_path_factory):
 
     def connection(port, databases, tls, auth=""):
         return (f"{{host: 127.0.0.1, port: {port}, databases: [{', '.join(databases)}], "
-                f"connect_timeout_s: 2, tls: {{mode: {tls}}}, "
+                f"connect_timeout_s: 2, tls: {{mode: {tls}}}, pool: {{reuse: false}}, "
                 f"credential: {{user: evil, password: {PASSWORD}{auth}}}}}")
 
     scram_only = ", require_auth: [scram-sha-256]"

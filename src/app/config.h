@@ -44,6 +44,17 @@ struct Secret {
 
 enum class UpstreamTls : std::uint8_t { disable, require, verify_ca, verify_full };
 
+/// Of connections to a target.
+struct PoolConfig {
+  bool reuse = true;
+  std::uint32_t max = 0;  // 0: as many as there are sessions
+  std::uint32_t idle_min = 0;
+  std::uint32_t idle_max = 32;
+  std::uint32_t wait_s = 10;
+  std::uint32_t server_lifetime_s = 3600;
+  std::uint32_t server_idle_s = 3;
+};
+
 struct ConnectionConfig {
   std::string name;
   std::string protocol = "postgres";
@@ -60,6 +71,7 @@ struct ConnectionConfig {
   std::map<std::string, std::string> tags;
   std::vector<std::string> resource_groups;
   std::vector<policy::ClassificationRule> classification;
+  PoolConfig pool;
   std::uint32_t connect_timeout_s = 10;
   std::uint32_t statement_timeout_s = 0;  // 0: the server's own
   std::uint32_t lock_timeout_s = 0;

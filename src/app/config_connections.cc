@@ -7,6 +7,8 @@
 namespace sallyport::app {
 namespace {
 
+constexpr std::uint32_t drop_database_waits_s = 5;  // PostgreSQL, for the database to be free
+
 void read_upstream_tls(Reading& reading, const Value& value, ConnectionConfig& connection,
                        const std::string& name) {
   Fields fields(value, name + ".tls", reading.problems);
@@ -96,6 +98,35 @@ void read_tags(Reading& reading, Fields& fields, ConnectionConfig& connection) {
   }
 }
 
+void read_pool(Reading& reading, const Value& value, PoolConfig& pool, const std::string& name) {
+  Fields fields(value, name + ".pool", reading.problems);
+  const auto read = [&](const char* key, std::uint32_t& into, std::uint32_t min,
+                        std::uint32_t max) {
+    into = static_cast<std::uint32_t>(fields.number_or(key, into, min, max));
+  };
+  pool.reuse = fields.flag_or("reuse", pool.reuse);
+  read("max", pool.max, 0, 100'000);
+  read("idle_min", pool.idle_min, 0, 10'000);
+  read("idle_max", pool.idle_max, 0, 10'000);
+  read("wait_s", pool.wait_s, 1, 300);
+  read("server_lifetime_s", pool.server_lifetime_s, 1, 7 * 86400);
+  read("server_idle_s", pool.server_idle_s, 1, 86400);
+  if (pool.idle_min > pool.idle_max) {
+    fields.problem("idle_min", fmt::format("{}.pool.idle_min is above idle_max", name),
+                   fmt::format("at most {}", pool.idle_max));
+  }
+  if (pool.max != 0 && pool.idle_min > pool.max) {
+    fields.problem("idle_min", fmt::format("{}.pool.idle_min is above max", name),
+                   fmt::format("at most {}", pool.max));
+  }
+  if (pool.server_idle_s >= drop_database_waits_s || pool.idle_min > 0) {
+    reading.warnings.push_back(
+        {value.place, fmt::format("{}.pool keeps idle connections for long", name),
+         "DROP DATABASE from outside of the gateway finds them in its way; the default does not"});
+  }
+  fields.finish();
+}
+
 ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   const std::string name = "connections." + entry.key;
   Fields fields(*entry.value, name, reading.problems);
@@ -115,6 +146,7 @@ ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   }
   if (const Value* tls = fields.get("tls")) read_upstream_tls(reading, *tls, connection, name);
   read_credential(reading, fields, connection, name);
+  if (const Value* pool = fields.get("pool")) read_pool(reading, *pool, connection.pool, name);
   connection.env = fields.text_or("env", "");
   read_tags(reading, fields, connection);
   connection.resource_groups = fields.texts("resource_groups");

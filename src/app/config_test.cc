@@ -251,6 +251,37 @@ TEST_F(ConfigTest, AllProblemsAreReportedInOneGoInTheOrderOfTheFile) {
   EXPECT_EQ(config.error()[2].place.line, 35u);
 }
 
+TEST_F(ConfigTest, ThePoolOfAConnectionIsReadAndChecked) {
+  const auto with_pool = [](const std::string& pool) {
+    std::string text = kGood;
+    const std::string after = "    statement_timeout_s: 60\n";
+    text.insert(text.find(after) + after.size(), "    pool: " + pool + "\n");
+    return text;
+  };
+  const auto good = load(with_pool("{max: 40, wait_s: 3, server_idle_s: 2, reuse: false}"));
+  ASSERT_TRUE(good) << to_string(good.error());
+  const PoolConfig& pool = good->connection("shop")->pool;
+  EXPECT_EQ(pool.max, 40u);
+  EXPECT_EQ(pool.wait_s, 3u);
+  EXPECT_EQ(pool.server_idle_s, 2u);
+  EXPECT_FALSE(pool.reuse);
+  EXPECT_TRUE(good->warnings.empty()) << to_string(good->warnings);
+
+  const auto held = load(with_pool("{idle_min: 1}"));
+  ASSERT_TRUE(held) << to_string(held.error());
+  EXPECT_NE(to_string(held->warnings).find("DROP DATABASE"), std::string::npos);
+
+  for (const auto& [text, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"{idle_min: 5, idle_max: 4}", "idle_min is above idle_max"},
+           {"{idle_min: 5, max: 4}", "idle_min is above max"},
+           {"{server_idle_s: 0}", "server_idle_s is out of range"},
+           {"{maximum: 3}", "unknown key 'connections.shop.pool.maximum'"}}) {
+    const auto bad = load(with_pool(text));
+    ASSERT_FALSE(bad) << text;
+    EXPECT_NE(to_string(bad.error()).find(problem), std::string::npos) << to_string(bad.error());
+  }
+}
+
 TEST_F(ConfigTest, AMissingFileAndAnEmptyOneAreErrors) {
   const auto missing = load_config(folder_ / "nowhere.yaml");
   ASSERT_FALSE(missing);

@@ -160,6 +160,7 @@ Result<void> Gateway::open() {
       GuardOptions{.reads = config_.ledger.reads_durable ? GuardOptions::Reads::durable
                                                          : GuardOptions::Reads::written});
   cancels_ = std::make_unique<postgres::CancelDesk>(system_random());
+  pools_ = std::make_unique<postgres::PoolDesk>();
   auto options = make_postgres_options(config_, worker_count(config_));
   if (!options) return fail(options);
   postgres_options_ = std::move(*options);
@@ -239,6 +240,7 @@ Result<void> Gateway::set_up_worker(std::size_t index) {
                                                   .authenticator = logins_->authenticator(),
                                                   .tickets = logins_->tickets(),
                                                   .cancels = *cancels_,
+                                                  .pools = *pools_,
                                                   .random = system_random()});
   if (!adapter) return fail(adapter);
   worker.adapter = std::move(*adapter);

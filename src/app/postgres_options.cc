@@ -52,7 +52,8 @@ postgres::UpstreamAuth auth_of(const ConnectionConfig& connection) {
           .password = listed("password")};
 }
 
-Result<std::shared_ptr<const postgres::Target>> make_target(const ConnectionConfig& connection) {
+Result<std::shared_ptr<const postgres::Target>> make_target(const ConnectionConfig& connection,
+                                                            std::size_t workers) {
   auto target = std::make_shared<postgres::Target>();
   target->connection = connection.name;
   target->host = connection.host;
@@ -63,6 +64,14 @@ Result<std::shared_ptr<const postgres::Target>> make_target(const ConnectionConf
   target->auth = auth_of(connection);
   target->connect_s_max = std::chrono::seconds(connection.connect_timeout_s);
   target->settings = settings_of(connection);
+  const PoolConfig& pool = connection.pool;
+  target->pool = {.reuse = pool.reuse,
+                  .max = pool.max,
+                  .idle_min = (pool.idle_min + workers - 1) / workers,
+                  .idle_max = (pool.idle_max + workers - 1) / workers,
+                  .wait = std::chrono::seconds(pool.wait_s),
+                  .lifetime = std::chrono::seconds(pool.server_lifetime_s),
+                  .idle = std::chrono::seconds(pool.server_idle_s)};
   if (connection.tls != UpstreamTls::disable) {
     auto tls = make_client_tls(connection);
     if (!tls) return fail(tls, fmt::format("connections.{}.tls", connection.name));
@@ -106,7 +115,7 @@ Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Con
     options->tls = std::move(*tls);
   }
   for (const ConnectionConfig& connection : config.connections) {
-    auto target = make_target(connection);
+    auto target = make_target(connection, workers);
     if (!target) return fail(target);
     options->targets.emplace(connection.name, std::move(*target));
   }

@@ -81,11 +81,15 @@ Result<std::unique_ptr<Adapter>> Adapter::make(std::shared_ptr<const Options> op
 
 Adapter::Adapter(std::shared_ptr<const Options> options, Shared shared,
                  std::unique_ptr<sql::Parser> parser)
-    : options_(std::move(options)), shared_(shared), parser_(std::move(parser)) {}
+    : options_(std::move(options)),
+      shared_(shared),
+      parser_(std::move(parser)),
+      pool_(shared.pools, shared.random) {}
 
 Adapter::~Adapter() = default;
 
 void Adapter::end_all(std::string_view message) {
+  pool_.close();
   // Who is still logging in has nothing to lose.
   for (net::Stream* const stream : logging_in_) stream->close();
   for (const auto& live : open_) {
@@ -223,24 +227,32 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                       .settings = client.settings.settings};
   const std::vector<std::string> search_path = search_path_of(target);
   login.settings.emplace_back("search_path", to_search_path(search_path));
-  auto upstream =
-      co_await Upstream::open(*permit, std::move(kept), std::move(login), deadline, shared_.random);
-  if (!upstream) {
+  const std::string label = login.label;
+  auto leased = co_await pool_.take(*permit, std::move(kept), std::move(login), deadline);
+  if (!leased) {
+    const Error& problem = leased.error().error;
     // A setting of the client's that the server does not take is the client's to mend.
-    const bool refused_setting = upstream.error().code == Errc::invalid;
+    const bool refused_setting = problem.code == Errc::invalid;
     if (!refused_setting) counters().target_failed.add();
-    log::error("target not reached", {{"session", session.id},
-                                      {"connection", session.connection},
-                                      {"detail", upstream.error().detail}});
-    (void)shared_.guard.settle(std::move(*permit),
-                               {.failed = true, .error = upstream.error().detail});
+    log::error(
+        "target not reached",
+        {{"session", session.id}, {"connection", session.connection}, {"detail", problem.detail}});
+    (void)shared_.guard.settle(std::move(*permit), {.failed = true, .error = problem.detail});
+    if (leased.error().full) {
+      co_await tell(client, {.severity = "FATAL",
+                             .sqlstate = "53300",
+                             .message = problem.detail,
+                             .detail = "session: " + session.id,
+                             .hint = "end other sessions, or let the operator raise pool.max"});
+      co_return ledger::SessionEnd{.reason = "full", .detail = problem.detail};
+    }
     if (refused_setting) {
       co_await tell(client, {.severity = "FATAL",
                              .sqlstate = "22023",
-                             .message = upstream.error().detail,
+                             .message = problem.detail,
                              .detail = "",
                              .hint = ""});
-      co_return ledger::SessionEnd{.reason = "refused", .detail = upstream.error().detail};
+      co_return ledger::SessionEnd{.reason = "refused", .detail = problem.detail};
     }
     co_await tell(client, {.severity = "FATAL",
                            .sqlstate = "08001",
@@ -248,13 +260,14 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                       "\" cannot be reached",
                            .detail = "session: " + session.id,
                            .hint = "the gateway's log has the reason"});
-    co_return ledger::SessionEnd{.reason = "target", .detail = upstream.error().detail};
+    co_return ledger::SessionEnd{.reason = "target", .detail = problem.detail};
   }
 
   auto live = std::make_shared<Live>();
   open_.push_back(live);
   const auto place = std::prev(open_.end());
-  live->upstream = upstream->get();
+  Upstream& upstream = Pool::upstream(*leased);
+  live->upstream = &upstream;
   live->permit = &*permit;
 
   net::Reactor& reactor = net::Reactor::current();
@@ -279,7 +292,7 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
 
   ByteVector greeting = std::exchange(client.greeting, {});
   MessageBuilder(greeting, backend::authentication).u32(0);
-  for (const auto& [name, value] : (*upstream)->parameters()) {
+  for (const auto& [name, value] : upstream.parameters()) {
     if (name == "session_authorization") {
       append_parameter_status(greeting, name, session.chain.subject().id);
     } else if (name == "application_name") {
@@ -294,6 +307,8 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
   append_ready(greeting, 'I');
 
   ledger::SessionEnd end{.reason = "client", .detail = ""};
+  bool reset_begun = false;
+  std::string_view why_not = "ended";
   auto greeted = co_await client.stream->write(greeting);
   client.stream->set_read_deadline(std::nullopt);
   client.stream->set_write_deadline(std::nullopt);
@@ -312,22 +327,31 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                .options = options,
                                .client = *client.stream,
                                .client_reader = *client.reader,
-                               .upstream = **upstream,
+                               .upstream = upstream,
                                .target = &target,
                                .read_only = read_only,
+                               .label = label,
+                               .reuse = target.pool.reuse,
+                               .let_go = [this, &target] { pool_.let_go(target); },
                                .place = {.connection = session.connection,
                                          .database = session.database,
-                                         .server_major = server_major_of(**upstream),
+                                         .server_major = server_major_of(upstream),
                                          .search_path = search_path}});
     live->conversation = &conversation;
     end = co_await conversation.run();
-    live->conversation = nullptr;
+    live->conversation = nullptr;  // from here on no cancel is sent any more
+    reset_begun = conversation.reset_begun();
+    why_not = conversation.why_not_reset();
   } else {
     end.detail = greeted.error().detail;
   }
   open_.erase(place);
   client.stream->close();
-  (*upstream)->stream().close();
+  if (reset_begun) {
+    co_await pool_.give_back(*permit, std::move(*leased));
+  } else {
+    pool_.discard(std::move(*leased), why_not);
+  }
   (void)shared_.guard.settle(std::move(*permit), {.tag = "DISCONNECT"});
   co_return end;
 }

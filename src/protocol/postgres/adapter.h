@@ -4,7 +4,7 @@
 //
 // A session goes through these files, in this order:
 //   login.cc         TLS, the startup message, who the client is
-//   adapter.cc       the Session, its Permit, the gateway's own login at the target, the greeting
+//   adapter.cc       the Session, its Permit, a connection to the target (pool.h), the greeting
 //   client_side.cc   a command, its Permit, the bytes to the server   } at the same time,
 //   server_side.cc   the answer, released when its record is safe     } see conversation.h
 //   adapter.cc       the end: both streams closed, the session's last record
@@ -24,6 +24,7 @@
 #include "protocol/postgres/cancel.h"
 #include "protocol/postgres/login.h"
 #include "protocol/postgres/options.h"
+#include "protocol/postgres/pool.h"
 #include "protocol/postgres/sql/parser.h"
 #include "protocol/postgres/sql/shape.h"
 
@@ -41,6 +42,7 @@ class Adapter {
     const identity::Authenticator& authenticator;
     identity::Tickets& tickets;
     CancelDesk& cancels;
+    PoolDesk& pools;
     Random& random;
   };
   /// What is shared must outlive the adapter and every serve(). Fails if the SQL sandbox cannot be
@@ -50,13 +52,17 @@ class Adapter {
   ~Adapter();
 
   /// For clients from now on; open sessions keep what they started with.
-  void use(std::shared_ptr<const Options> options) { options_ = std::move(options); }
+  void use(std::shared_ptr<const Options> options) {
+    options_ = std::move(options);
+    pool_.renew();
+  }
 
   /// Serves one client until either side closes; on this worker from start to end.
   Task<void> serve(std::unique_ptr<net::Stream> client);
 
   std::size_t sessions() const { return open_.size(); }
-  /// Ends all sessions, each with its record; serve() of each returns soon after.
+  /// Ends all sessions, each with its record; serve() of each returns soon after. No connection
+  /// to a target is kept from then on.
   void end_all(std::string_view message);
 
  private:
@@ -79,6 +85,7 @@ class Adapter {
   std::list<std::shared_ptr<Live>> open_;
   std::list<net::Stream*> logging_in_;
   std::size_t clients_ = 0;
+  Pool pool_;
 };
 
 }  // namespace sallyport::postgres

@@ -19,6 +19,7 @@ constexpr std::size_t name_bytes_max = 63;                         // NAMEDATALE
 // A pipeline may not keep the worker from its other sessions.
 constexpr int messages_per_turn = 32;
 constexpr std::chrono::seconds cancel_s_max{2};
+constexpr std::chrono::seconds reset_s_max{2};
 
 Refusal not_analysed(std::string reason, std::string hint = "") {
   return {.kind = Refusal::Kind::not_analysed,
@@ -87,6 +88,37 @@ bool sets_application_name(const sql::Statement& statement) {
   });
 }
 
+/// The server keeps something of it that DISCARD ALL leaves and no query finds: the name of a
+/// custom setting, or whatever code that is not PostgreSQL's own may have done.
+bool stains(const sql::Statement& statement, int server_major) {
+  if (statement.dynamic_sql || statement.kind == "do" || statement.kind == "call" ||
+      statement.kind == "load") {
+    return true;
+  }
+  const auto custom = [](const sql::SettingChange& setting) {
+    return setting.name.find('.') != std::string::npos;
+  };
+  const auto foreign = [&](const sql::RoutineUse& routine) {
+    return routine.routine_class == sql::RoutineClass::unknown ||
+           routine.name.name.starts_with("pg_replication_origin") ||
+           routine.routine_class == sql::RoutineClass::dynamic_sql ||
+           routine.routine_class == sql::RoutineClass::internal || routine.since > server_major;
+  };
+  return std::ranges::any_of(statement.settings, custom) ||
+         std::ranges::any_of(statement.routines, foreign) ||
+         std::ranges::any_of(statement.nested, [&](const sql::Statement& nested) {
+           return stains(nested, server_major);
+         });
+}
+
+/// DROP, CREATE and ALTER DATABASE.
+bool needs_a_free_database(const sql::Statement& statement) {
+  return statement.kind.ends_with("_database") ||
+         std::ranges::any_of(statement.objects, [](const sql::ObjectUse& object) {
+           return object.kind == "database";
+         });
+}
+
 /// A commit makes what was written before it count, and fires deferred triggers.
 bool ends_in_effect(const sql::Analysis& analysis) {
   return std::ranges::any_of(analysis.statements, [](const sql::Statement& statement) {
@@ -125,7 +157,7 @@ Task<Result<void>> Conversation::client_side() {
         if (filled.error().code == Errc::timeout) {
           end("idle", "57P05", "terminating connection due to idle-session timeout");
         } else {
-          stop("client", filled.error().detail);
+          co_await leave(filled.error().detail);
         }
         break;
       }
@@ -139,7 +171,7 @@ Task<Result<void>> Conversation::client_side() {
       break;
     }
     if (!*handled) {
-      stop("client", "");
+      co_await leave("");
       break;
     }
     if (upstream_.queued() > upstream_flush_bytes) {
@@ -156,8 +188,33 @@ Task<Result<void>> Conversation::client_side() {
         co_await upstream_.cancel(permit_, net::Reactor::current().now() + cancel_s_max);
     if (!cancelled) log::debug("cancel failed", {{"detail", cancelled.error().detail}});
   }
-  co_await upstream_.close(permit_);
+  if (!reset_begun_) co_await upstream_.close(permit_);
   co_return ok();
+}
+
+/// The client left. Where nothing is open the server is made ready for another session.
+Task<void> Conversation::leave(std::string detail) {
+  // Once it has begun, the server's side leaves what it receives in the reader.
+  reset_begun_ = !ended_ && why_not_reset().empty();
+  stop("client", std::move(detail));
+  if (!reset_begun_) co_return;
+  auto sent = co_await upstream_.begin_reset(permit_, net::Reactor::current().now() + reset_s_max);
+  if (!sent) log::debug("server connection lost", {{"detail", sent.error().detail}});
+}
+
+std::string_view Conversation::why_not_reset() const {
+  if (!reuse_) return "off";
+  if (!end_.reason.empty() && end_.reason != "client") return "ended";
+  if (upstream_.cancelled()) return "cancel";
+  if (stained_) return "state";
+  if (!idle()) return "open";
+  return "";
+}
+
+/// Nothing is asked, answered or half sent.
+bool Conversation::idle() const {
+  return replies_.empty() && transaction_ == 'I' && copy_in_ == nullptr && !copy_piece_open_ &&
+         !batch_forwarded_ && upstream_.queued() == 0;
 }
 
 Task<Result<bool>> Conversation::on_client(const Message& message) {
@@ -200,6 +257,7 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
   }
 
   if (refuse_when_full(message.type)) co_return true;
+  restore_label();
 
   Result<void> done = ok();
   switch (message.type) {
@@ -293,6 +351,24 @@ Task<void> Conversation::portal_confirmed(const std::string& portal) {
   }
 }
 
+/// Where it has been lost and nothing is under way.
+void Conversation::restore_label() {
+  if (!label_lost_ || !replies_.empty() || batch_forwarded_ || transaction_ == 'E') return;
+  upstream_.set_label(permit_, label_);
+  label_lost_ = false;
+  Reply reply;
+  reply.expect = Expect::label;
+  expect(std::move(reply));
+}
+
+void Conversation::about_to_run(const sql::Analysis& analysis) {
+  if (!reuse_) return;
+  for (const sql::Statement& statement : analysis.statements) {
+    stained_ = stained_ || stains(statement, place_.server_major);
+    if (let_go_ && needs_a_free_database(statement)) let_go_();
+  }
+}
+
 // ---- What a text would do ----------------------------------------------------------------------
 
 Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
@@ -347,9 +423,7 @@ void Conversation::add_actions(const sql::Analysis& analysis, std::string_view s
         return;
       }
       // The label is what the target's log knows this session by: the gateway's, not the client's.
-      asked.replaced_sql = statement.settings.front().local
-                               ? "SET LOCAL application_name TO DEFAULT"
-                               : "SET application_name TO DEFAULT";
+      asked.replaced_sql = label_statement(label_);
     }
   }
   sql::Decidable decidable = sql::decidable(analysis, sql, place_);
@@ -453,7 +527,7 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
 
 void Conversation::expect(Reply reply) {
   if (reply.expect == Expect::query || reply.expect == Expect::refused_query ||
-      reply.expect == Expect::sync) {
+      reply.expect == Expect::sync || reply.expect == Expect::label) {
     ++owed_ready_;
   }
   reply.held = Held(held_bytes_, reply.local.size());
@@ -566,6 +640,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
     refuse_query(permit.error(), "42501", 0);
     co_return ok();
   }
+  about_to_run(*asked.analysis);
   upstream_.send(*permit);
   Reply reply;
   reply.expect = Expect::query;
@@ -697,6 +772,8 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
                     "54000", 0);
     co_return ok();
   }
+  // To bind calls what can be computed before.
+  about_to_run(*prepared->analysis);
   upstream_.send(*permit);
   batch_forwarded_ = true;
   portal->permit.emplace(std::move(*permit));
@@ -792,6 +869,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     }
     portal->permit.emplace(std::move(*permit));
   }
+  about_to_run(*portal->prepared->analysis);
   portal->outcome.emplace();
   upstream_.execute(*portal->permit, name, rows_max);
   batch_forwarded_ = true;

@@ -43,7 +43,10 @@ Conversation::Conversation(Parts parts)
       upstream_(parts.upstream),
       target_(parts.target),
       read_only_(parts.read_only),
-      place_(std::move(parts.place)) {
+      place_(std::move(parts.place)),
+      label_(std::move(parts.label)),
+      reuse_(parts.reuse),
+      let_go_(std::move(parts.let_go)) {
   path_.session = path_.initial = place_.search_path;
 }
 

@@ -8,6 +8,7 @@
 // comes out in its place, however deep the client pipelines.
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -42,6 +43,7 @@ struct Reply {
     execute,
     close,
     sync,   // ReadyForQuery
+    label,  // the gateway's own: nothing of it goes out
     local,  // nothing: `local` goes out as it is
   };
   Expect expect = Expect::local;
@@ -93,6 +95,9 @@ class Conversation {
     Upstream& upstream;
     const Target* target = nullptr;  // its settings are the operator's, not the client's
     bool read_only = false;          // the server runs this session in read-only transactions
+    std::string label;               // application_name, which the gateway keeps as it is
+    bool reuse = false;              // a clean end leaves the connection reset, not closed
+    std::function<void()> let_go;    // before a database is dropped, renamed or copied
     sql::Place place;
   };
   /// All references must outlive run().
@@ -103,6 +108,11 @@ class Conversation {
 
   /// Cancels what runs, if anything does. On this conversation's thread.
   bool running() const { return !replies_.empty(); }
+
+  /// After run(): the reset was sent to the server, and Upstream::finish_reset() tells the rest.
+  bool reset_begun() const { return reset_begun_; }
+  /// Why not, in a fixed word.
+  std::string_view why_not_reset() const;
 
   /// Ends the session: the client is told `message` if it can be told at once.
   void end(std::string reason, std::string_view sqlstate, std::string message);
@@ -123,6 +133,11 @@ class Conversation {
   void on_sync();
   void on_function_call();
   Result<void> on_copy(const Message& message);
+
+  void restore_label();
+  bool idle() const;
+  Task<void> leave(std::string detail);
+  void about_to_run(const sql::Analysis& analysis);
 
   Task<void> confirmed(const std::string& statement);
   Task<void> portal_confirmed(const std::string& portal);
@@ -209,6 +224,12 @@ class Conversation {
   const Permit* copy_in_ = nullptr;  // the command whose copy data the client is sending
   bool copy_piece_open_ = false;     // the beginning of a CopyData went to the server, not its end
   std::string last_tag_;
+  const std::string label_;
+  bool label_lost_ = false;  // by RESET ALL and the like
+  const bool reuse_;
+  bool stained_ = false;  // by what no reset undoes
+  bool reset_begun_ = false;
+  std::function<void()> let_go_;
 
   ByteVector client_out_;    // released: may be sent at any time
   bool piece_open_ = false;  // it ends inside a message

@@ -25,6 +25,19 @@ struct UpstreamAuth {
   bool password = false;  // in the clear, and then only over TLS
 };
 
+/// How many connections to a target there may be, and which are kept for the next session.
+struct PoolOptions {
+  bool reuse = true;              // false: every session gets a connection of its own
+  std::size_t max = 0;            // of all workers; 0: as many as there are sessions
+  std::size_t idle_min = 0;       // per worker: so many are not closed for being idle
+  std::size_t idle_max = 16;      // per worker
+  std::chrono::seconds wait{10};  // for one of `max`
+  std::chrono::seconds lifetime{3600};
+  /// PostgreSQL's DROP DATABASE waits five seconds for the database to be free: shorter than that,
+  /// no idle connection of ours is ever in its way.
+  std::chrono::seconds idle{3};
+};
+
 /// Where a connection leads, and as whom the gateway logs in there.
 struct Target {
   std::string connection;  // "shop"
@@ -39,6 +52,7 @@ struct Target {
   /// Settings of every session on the target (statement_timeout and the like): the operator's, not
   /// the client's.
   std::vector<std::pair<std::string, std::string>> settings;
+  PoolOptions pool;
 
   /// search_path is only the default: who may change it is for the policies to say.
   bool fixes(std::string_view setting) const {

@@ -50,6 +50,7 @@ class Decoder {
 
   /// Bytes of an incomplete message that are being held.
   std::size_t held() const { return carry_.size(); }
+  bool empty() const { return data_.empty() && !mid_message(); }
   bool mid_message() const {
     return streaming_left_ > 0 || discarding_left_ > 0 || !carry_.empty();
   }
@@ -85,6 +86,8 @@ class MessageReader {
   void begin_with(net::Chunk chunk);
 
   bool mid_message() const { return decoder_.mid_message(); }
+  /// Everything that was received has been read. After poll() gave nothing.
+  bool empty() const { return decoder_.empty(); }
 
  private:
   net::Stream& stream_;

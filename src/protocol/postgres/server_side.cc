@@ -71,7 +71,7 @@ Task<Result<void>> Conversation::server_side() {
   // What was released may still be on its way: a refusal, or the server's own last words.
   (void)co_await flush_client();
   client_.close();
-  upstream_.stream().close();
+  if (!reset_begun_) upstream_.stream().close();
   progress_.notify();
   co_return ok();
 }
@@ -112,6 +112,8 @@ Result<void> Conversation::on_unasked(const Message& message) {
     auto status = parameter_status_body(message.body);
     if (!status) return fail(status);
     if (auto pinned = check_pinned(status->name, status->value); !pinned) return fail(pinned);
+    upstream_.note_report(status->name, status->value);
+    if (status->name == "application_name") label_lost_ = status->value != label_;
     // These tell of the gateway's own login and label.
     if (status->name == "session_authorization" || status->name == "application_name" ||
         !is_reported(status->name)) {
@@ -221,6 +223,12 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
       return unexpected(message, "for a statement it had to refuse");
     case Expect::sync:
       return unexpected(message, "instead of ReadyForQuery");
+    case Expect::label:
+      if (message.type == backend::parse_complete || message.type == backend::bind_complete ||
+          message.type == backend::command_complete || message.type == backend::close_complete) {
+        return ok();
+      }
+      return unexpected(message, "in answer to the label");
     case Expect::local:
       return unexpected(message, "with nothing asked");
   }
@@ -419,6 +427,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
     case Expect::close:
       to_client(message.raw);
       break;
+    case Expect::label:
     case Expect::local:
       return unexpected(message, "with nothing asked");
   }
@@ -477,6 +486,7 @@ void Conversation::drop(Reply& reply) {
     case Expect::describe_portal:
     case Expect::close:
     case Expect::sync:
+    case Expect::label:
       break;
   }
 }
@@ -505,6 +515,12 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
       break;
     case Expect::sync:
       break;
+    case Expect::label:
+      // The state of the transaction is what it was, and the client has not asked.
+      if (status != transaction_) return unexpected(message, "with another status");
+      --owed_ready_;
+      pop();
+      return ok();
     default:
       return unexpected(message, "before it was asked for");
   }

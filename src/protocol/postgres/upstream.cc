@@ -15,6 +15,8 @@ constexpr std::size_t parameter_bytes_max = 4096;  // name and value; PostgreSQL
 constexpr std::size_t login_notices_max = 64;
 constexpr std::chrono::milliseconds goodbye_max{200};
 
+constexpr std::string_view own_name = "sallyport_label";
+
 /// Bound to be refused by the server's parser; its log then says why.
 constexpr std::string_view abort_text = "sallyport refused this command and aborts the transaction";
 
@@ -98,6 +100,15 @@ Result<void> check_pinned(std::string_view name, std::string_view value) {
     return fail(Errc::denied, "the target changed client_encoding to " + std::string(value));
   }
   return ok();
+}
+
+std::string label_statement(std::string_view label) {
+  std::string sql = "SET application_name TO '";
+  for (const char c : label) {
+    if (c == '\'') sql.push_back(c);
+    sql.push_back(c);
+  }
+  return sql + "'";
 }
 
 std::string describe_error(Bytes body) {
@@ -378,8 +389,18 @@ Task<Result<void>> Upstream::flush() {
   co_return co_await stream_->write(sending);
 }
 
-Task<Result<void>> Upstream::cancel(const Permit& session, SteadyTime deadline) const {
+void Upstream::set_label(const Permit&, std::string_view label) {
+  // Named, for the same reason; gone again at the end of the batch.
+  append_parse(out_, own_name, label_statement(label), {});
+  MessageBuilder(out_, frontend::bind).text(own_name).text(own_name).u16(0).u16(0).u16(0);
+  MessageBuilder(out_, frontend::execute).text(own_name).u32(0);
+  MessageBuilder(out_, frontend::close).u8('S').text(own_name);
+  MessageBuilder(out_, frontend::sync);
+}
+
+Task<Result<void>> Upstream::cancel(const Permit& session, SteadyTime deadline) {
   (void)session;
+  cancelled_ = true;
   const CancelRequest request{.process_id = process_id_, .key = cancel_key_};
   const std::shared_ptr<const Target> target = target_;  // outlive the session
   ByteVector unused;

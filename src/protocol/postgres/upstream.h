@@ -24,6 +24,8 @@ struct UpstreamLogin {
   std::string label;  // application_name: tells the target's log who this is, and cannot be changed
   bool read_only = false;  // default_transaction_read_only, pinned
   std::vector<std::pair<std::string, std::string>> settings;  // checked ones of the client
+
+  bool operator==(const UpstreamLogin&) const = default;
 };
 
 class Upstream {
@@ -58,6 +60,9 @@ class Upstream {
   /// have, had it refused the command that we did. By simple query, or as a Parse.
   void abort_by_query(const Permit& session);
   void abort_by_parse(const Permit& session);
+  /// application_name, as a batch of its own: ParseComplete, BindComplete, CommandComplete,
+  /// CloseComplete, ReadyForQuery.
+  void set_label(const Permit& session, std::string_view label);
 
   std::size_t queued() const { return out_.size(); }
   Task<Result<void>> flush();
@@ -66,7 +71,25 @@ class Upstream {
   net::Stream& stream() { return *stream_; }
 
   /// Asks the target to cancel what runs on this connection, over a connection of its own.
-  Task<Result<void>> cancel(const Permit& session, SteadyTime deadline) const;
+  Task<Result<void>> cancel(const Permit& session, SteadyTime deadline);
+
+  // Between two sessions (upstream_reset.cc).
+
+  /// Sends what makes the server forget the session, under the Permit of that session: only when
+  /// nothing is outstanding and no transaction is open. finish_reset() reads the answers.
+  Task<Result<void>> begin_reset(const Permit& session, SteadyTime deadline);
+  /// Fails unless the server is as it was after its login, so far as the server can tell: answers
+  /// that are exactly the expected ones, a probe that finds nothing, the settings reported at
+  /// login, and not one byte more.
+  Task<Result<void>> finish_reset();
+  /// Sets the label under the Permit of the next session, and proves that the server is alive and
+  /// has had nothing to say since the reset.
+  Task<Result<void>> hand_over(const Permit& session, std::string_view label, SteadyTime deadline);
+
+  /// The server reported a setting by ParameterStatus.
+  void note_report(std::string_view name, std::string_view value);
+  /// A cancel was sent: it may arrive at any time.
+  bool cancelled() const { return cancelled_; }
 
   /// Says goodbye if it can do so without waiting for long, and closes.
   Task<void> close(const Permit& session);
@@ -83,6 +106,11 @@ class Upstream {
   Task<Result<void>> answer_scram(Bytes mechanisms, Random& random);
   Task<Result<void>> await_ready();
   Result<void> note_parameter(Bytes body);
+  Result<void> as_at_login();
+  Task<Result<Message>> own_answer(std::size_t& asides);
+  Task<Result<void>> own_command(std::string_view tag, std::size_t& asides);
+  Task<Result<void>> own_ready(std::size_t& asides);
+  Task<Result<void>> probe_answer(std::size_t& asides);
 
   std::shared_ptr<const Target> target_;
   std::unique_ptr<net::Stream> stream_;
@@ -90,12 +118,17 @@ class Upstream {
   MessageReader reader_;
   ByteVector out_;
   std::vector<std::pair<std::string, std::string>> parameters_;
+  std::vector<std::pair<std::string, std::string>> changed_;  // reported, and not as at login
+  bool cancelled_ = false;
   std::uint32_t process_id_ = 0;
   ByteVector cancel_key_;
 };
 
 /// Fails if a setting that reading SQL depends on is not what the gateway pinned.
 Result<void> check_pinned(std::string_view name, std::string_view value);
+
+/// What gives the target's log the gateway's name for a session.
+std::string label_statement(std::string_view label);
 
 /// SQLSTATE and message of an ErrorResponse, for logs.
 std::string describe_error(Bytes body);
