@@ -79,7 +79,10 @@ Result<ParseResult> Parser::parse(std::string_view sql) {
   }
   ParseResult result;
   const bool too_large = raw.length > own.limits.tree_bytes_max;
+  bool too_deep = false;
   if (raw.outcome == SANDBOX_REJECTED) {
+    // Bison's word for a stack of its own that is full: no fault of the text's grammar.
+    too_deep = std::string_view(raw.text, raw.length).starts_with("memory exhausted");
     result.rejected = true;
     result.message.assign(raw.text, raw.length);
     result.position = raw.position;
@@ -97,6 +100,9 @@ Result<ParseResult> Parser::parse(std::string_view sql) {
     if (!result.rejected) result.tree = {own.tree.data(), result.tree.size()};
   }
   if (too_large) return fail(Errc::too_large, "the statement cannot be analysed: too complex");
+  if (too_deep) {
+    return fail(Errc::too_large, "the statement cannot be analysed: nested too deeply");
+  }
   return result;
 }
 

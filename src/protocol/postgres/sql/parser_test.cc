@@ -108,6 +108,19 @@ TEST(SqlParser, DeepNestingIsAnErrorAndNotATree) {
   EXPECT_EQ(p->resets(), 1u);
 }
 
+TEST(SqlParser, WhatTheGrammarCannotNestIsNoSyntaxError) {
+  auto p = parser();
+  for (const std::string& bomb :
+       {"select " + repeated("(", 10'000) + "1" + repeated(")", 10'000),
+        repeated("select * from (", 5'000) + "select 1" + repeated(") q", 5'000)}) {
+    auto parsed = p->parse(bomb);
+    ASSERT_FALSE(parsed);
+    EXPECT_EQ(parsed.error().code, Errc::too_large);
+    EXPECT_EQ(parsed.error().detail, "the statement cannot be analysed: nested too deeply");
+    expect_works(*p);
+  }
+}
+
 TEST(SqlParser, StopsWhenItTakesTooLong) {
   auto p = parser({.cpu_ms_max = 100});
   const auto started = std::chrono::steady_clock::now();
