@@ -36,6 +36,9 @@ struct Amount {
   std::uint64_t bytes = 0;
 };
 
+// A worker has other sessions: it does not wait for a segment to be sealed, nor for a failed log.
+constexpr std::chrono::milliseconds quick_max{1};
+
 std::size_t bytes_of(const Record& record) {
   return frame_overhead_bytes + record.session.size() + record.payload.size();
 }
@@ -115,14 +118,13 @@ class Ledger::Impl {
   const std::size_t record_bytes_max_;
 
   // Taken before mutex_. Held by whoever adds, writes or changes segments: the commit thread, or a
-  // worker in write_now(); not while the commit thread syncs.
-  std::mutex journal_mutex_;
+  // worker in write_now(), which does not wait for long; not while the commit thread syncs.
+  std::timed_mutex journal_mutex_;
   std::vector<Queued> batch_;  // taken from the queue, added and written up to `batch_done_`
   std::size_t batch_done_ = 0;
   Amount unsynced_;                    // added since a sync began
   bool failed_ = false;                // the journal is not to be touched before it has recovered
   std::optional<Error> write_failed_;  // in write_now(), for the commit thread
-  std::atomic<bool> sealing_{false};   // journal_mutex_ will be held for long
 
   mutable std::mutex mutex_;
   std::condition_variable work_;
@@ -294,9 +296,8 @@ Result<void> Ledger::Impl::write_and_publish() {
 }
 
 void Ledger::Impl::write_now() {
-  if (sealing_.load()) return;
-  const std::lock_guard writing(journal_mutex_);
-  if (failed_ || write_failed_ || journal_ == nullptr) return;
+  const std::unique_lock writing(journal_mutex_, quick_max);
+  if (!writing || failed_ || write_failed_ || journal_ == nullptr) return;
   auto done = write_batch();
   if (done) return;
   write_failed_ = std::move(done.error());
@@ -366,13 +367,8 @@ Result<void> Ledger::Impl::write_across_segments() {
   }
 }
 
-// Everything is made durable first. Workers stay away: this takes a few syncs.
+// Everything is made durable first. Takes a few syncs.
 Result<void> Ledger::Impl::seal() {
-  struct Sealing {
-    std::atomic<bool>& flag;
-    explicit Sealing(std::atomic<bool>& is) : flag(is) { flag = true; }
-    ~Sealing() { flag = false; }
-  } const sealing(sealing_);
   const std::lock_guard writing(journal_mutex_);
   if (write_failed_) return std::unexpected(*write_failed_);
   const SteadyTime start = std::chrono::steady_clock::now();
