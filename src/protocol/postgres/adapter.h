@@ -7,7 +7,8 @@
 //   adapter.cc       the Session, its Permit, a connection to the target (pool.h), the greeting
 //   client_side.cc   a command, its Permit, the bytes to the server   } at the same time,
 //   server_side.cc   the answer, released when its record is safe     } see conversation.h
-//   adapter.cc       the end: both streams closed, the session's last record
+//   reuse.cc         the client leaves: may the connection serve another session?
+//   adapter.cc       the end: the connection reset or closed, the session's last record
 //
 // wire.h holds the message formats and does no I/O; sql/ turns text into Actions and knows no
 // protocol.

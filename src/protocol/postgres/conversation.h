@@ -62,7 +62,7 @@ struct Reply {
   /// Where the answer to the statement that runs has got to.
   enum class Stage : std::uint8_t { none, rows, copy_out, copied_out, copy_in };
   Stage stage = Stage::none;
-  std::size_t completed = 0;             // query: statements with their tag
+  std::size_t completed = 0;             // query: statements with their tag; label: answers
   std::optional<std::uint16_t> columns;  // of the rows that are coming, once known
   bool steers = false;                   // names may mean something else once this is done
   std::size_t copies_expected = 0;       // COPY FROM STDIN in it that the server has not begun

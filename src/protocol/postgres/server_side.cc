@@ -12,6 +12,9 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::size_t client_flush_bytes = 64 * 1024;
+// To Upstream::set_label(), before ReadyForQuery.
+constexpr std::array label_answers{backend::parse_complete, backend::bind_complete,
+                                   backend::command_complete, backend::close_complete};
 
 bool copies_to_client(const sql::Analysis& analysis) {
   return std::ranges::any_of(analysis.statements, [](const sql::Statement& statement) {
@@ -224,11 +227,11 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
     case Expect::sync:
       return unexpected(message, "instead of ReadyForQuery");
     case Expect::label:
-      if (message.type == backend::parse_complete || message.type == backend::bind_complete ||
-          message.type == backend::command_complete || message.type == backend::close_complete) {
-        return ok();
+      if (head.completed == label_answers.size() || message.type != label_answers[head.completed]) {
+        return unexpected(message, "in answer to the label");
       }
-      return unexpected(message, "in answer to the label");
+      ++head.completed;
+      return ok();
     case Expect::local:
       return unexpected(message, "with nothing asked");
   }
@@ -517,7 +520,9 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
       break;
     case Expect::label:
       // The state of the transaction is what it was, and the client has not asked.
-      if (status != transaction_) return unexpected(message, "with another status");
+      if (head.completed != label_answers.size() || status != transaction_) {
+        return unexpected(message, "in answer to the label");
+      }
       --owed_ready_;
       pop();
       return ok();

@@ -1,0 +1,306 @@
+// The extended protocol's messages from the client, but for Sync and Flush: Parse, Bind, Describe,
+// Execute, Close. Each waits until the name it uses can mean one thing only.
+
+#include <algorithm>
+
+#include "base/crypto.h"
+#include "protocol/postgres/client_side.h"
+#include "protocol/postgres/conversation.h"
+
+namespace sallyport::postgres {
+namespace {
+
+constexpr std::size_t parameter_recorded_bytes_max = 4096;         // of one value
+constexpr std::size_t parameters_recorded_bytes_max = 256 * 1024;  // of one command
+constexpr std::size_t name_bytes_max = 63;                         // NAMEDATALEN - 1
+
+/// What goes into the ledger of a bound value: text as it is, binary as base64, and of a long one
+/// its beginning, its length and its hash. Takes what it keeps off `budget`.
+Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std::size_t& budget) {
+  if (!value) return {.value = std::nullopt, .binary = binary};
+  const std::size_t most = std::min(parameter_recorded_bytes_max, budget);
+  if (value->size() > most) {
+    constexpr std::size_t shown = 64;
+    budget -= std::min(budget, 3 * shown);
+    return {.value = to_base64(value->first(std::min(shown, value->size()))) + "... (" +
+                     std::to_string(value->size()) + " bytes, sha256 " + to_hex(sha256(*value)) +
+                     ")",
+            .binary = true};
+  }
+  budget -= value->size();
+  const Bytes kept = *value;
+  if (!binary && is_utf8(as_text(kept))) return {.value = std::string(as_text(kept))};
+  return {.value = to_base64(kept), .binary = true};
+}
+
+}  // namespace
+
+Task<Result<void>> Conversation::on_parse(const Message& message) {
+  auto parsed = parse_body(message.body);
+  if (!parsed) co_return fail(parsed);
+  const std::string name(parsed->name);
+  if (refuse_name(name)) co_return ok();
+  const std::vector<std::uint32_t> types = std::move(parsed->parameter_types);
+  Asked asked = co_await ask("prepare", std::string(parsed->sql));
+  if (!name.empty()) co_await confirmed(name);
+  if (ended_ || skipping_) co_return ok();
+  if (!asked.refusal && asked.analysis->statements.size() > 1) {
+    asked.refusal = not_analysed("cannot insert multiple commands into a prepared statement");
+    asked.sqlstate = "42601";
+  }
+  if (asked.refusal) {
+    refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate,
+                    asked.position);
+    co_return ok();
+  }
+  auto prepared = std::make_shared<Prepared>();
+  prepared->sql = asked.command.text;
+  prepared->analysis = asked.analysis;
+  prepared->batch = batch_;
+  prepared->held = Held(held_bytes_, prepared->sql.size() + 512);
+  append_parse(asked.command.raw, name,
+               asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql, types);
+  asked.command.read_only = true;  // to parse is not to run
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+  if (ended_ || skipping_) co_return ok();
+  if (!permit) {
+    if (permit.error().kind == Refusal::Kind::session) {
+      end("expired", "28000", permit.error().reason);
+    } else {
+      refuse_extended(permit.error(), "42501", 0);
+    }
+    co_return ok();
+  }
+  Reply reply;
+  reply.expect = Expect::parse;
+  reply.name = name;
+  reply.prepared = prepared;
+  if (!names_.define(name, prepared, reply.before)) {
+    refuse_extended(guard_.refuse(session_, permit->command(),
+                                  not_analysed("too many prepared statements in this session",
+                                               "close those that are no longer used")),
+                    "54000", 0);
+    co_return ok();
+  }
+  upstream_.send(*permit);
+  batch_forwarded_ = true;
+  reply.permit.emplace(std::move(*permit));
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_bind(const Message& message) {
+  auto bound = bind_body(message.body);
+  if (!bound) co_return fail(bound);
+  const std::string statement(bound->statement);
+  const std::string name(bound->portal);
+  if (refuse_name(statement) || refuse_name(name)) co_return ok();
+  ByteVector raw(message.raw.begin(), message.raw.end());
+  std::vector<Parameter> parameters;
+  parameters.reserve(bound->parameters.size());
+  std::size_t budget = parameters_recorded_bytes_max;
+  for (std::size_t i = 0; i < bound->parameters.size(); ++i) {
+    parameters.push_back(recorded_parameter(bound->parameters[i], bound->binary(i), budget));
+  }
+  const std::size_t held = parameters_recorded_bytes_max - budget + 256;
+
+  co_await confirmed(statement);
+  co_await portal_confirmed(name);
+  const auto prepared = names_.prepared(statement);
+  if (ended_ || skipping_) co_return ok();
+  if (prepared == nullptr) {
+    Command command;
+    command.kind = "execute";
+    command.text = statement;
+    refuse_extended(
+        guard_.refuse(session_, command,
+                      not_analysed(statement.empty() ? "unnamed prepared statement does not exist"
+                                                     : "prepared statement \"" + statement +
+                                                           "\" does not exist")),
+        "26000", 0);
+    co_return ok();
+  }
+  if (std::ranges::any_of(prepared->analysis->statements, uses_names)) co_await batches_answered();
+  if (ended_ || skipping_) co_return ok();
+  Asked asked = ask_prepared("execute", *prepared);
+  asked.command.parameters = parameters;
+  if (asked.refusal) {
+    refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate, 0);
+    co_return ok();
+  }
+  asked.command.raw = std::move(raw);
+  if (!asked.command.read_only) {
+    auto flushed = co_await upstream_.flush();
+    if (!flushed) co_return fail(flushed);
+  }
+  ++end_.commands;
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+  if (ended_ || skipping_) co_return ok();
+  if (!permit) {
+    if (permit.error().kind == Refusal::Kind::session) {
+      end("expired", "28000", permit.error().reason);
+    } else {
+      refuse_extended(permit.error(), "42501", 0);
+    }
+    co_return ok();
+  }
+  auto portal = std::make_shared<Portal>();
+  portal->prepared = prepared;
+  portal->parameters = std::move(parameters);
+  portal->batch = batch_;
+  portal->held = Held(held_bytes_, held);
+  if (!names_.define(name, portal)) {
+    refuse_extended(guard_.refuse(session_, permit->command(),
+                                  not_analysed("too many portals in this session")),
+                    "54000", 0);
+    co_return ok();
+  }
+  // To bind calls what can be computed before.
+  about_to_run(*prepared->analysis);
+  upstream_.send(*permit);
+  batch_forwarded_ = true;
+  portal->permit.emplace(std::move(*permit));
+  Reply reply;
+  reply.expect = Expect::bind;
+  reply.name = name;
+  reply.portal = std::move(portal);
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_describe(Bytes body) {
+  auto named = name_body(body);
+  if (!named) co_return fail(named);
+  const char kind = named->kind;
+  const std::string name(named->name);
+  if (refuse_name(name)) co_return ok();
+  Reply reply;
+  if (kind == 'S') {
+    co_await confirmed(name);
+    reply.expect = Expect::describe_statement;
+    reply.prepared = names_.prepared(name);
+  } else {
+    co_await portal_confirmed(name);
+    reply.expect = Expect::describe_portal;
+    reply.portal = names_.portal(name);
+  }
+  if (ended_ || skipping_) co_return ok();
+  // A cursor that DECLARE made is a portal to the server, and some drivers describe it.
+  const bool cursor = kind == 'P' && names_.cursor(name) != nullptr;
+  if (reply.prepared == nullptr && reply.portal == nullptr && !cursor) {
+    Command command;
+    command.kind = "describe";
+    command.text = name;
+    const bool statement = kind == 'S';
+    refuse_extended(guard_.refuse(session_, command,
+                                  not_analysed((statement ? "prepared statement \"" : "portal \"") +
+                                               name + "\" does not exist")),
+                    statement ? "26000" : "34000", 0);
+    co_return ok();
+  }
+  upstream_.describe(permit_, kind, name);
+  batch_forwarded_ = true;
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_execute(Bytes body) {
+  auto execute = execute_body(body);
+  if (!execute) co_return fail(execute);
+  const std::string name(execute->portal);
+  if (refuse_name(name)) co_return ok();
+  const std::uint32_t rows_max = execute->rows_max;
+  co_await portal_confirmed(name);
+  const auto portal = names_.portal(name);
+  if (ended_ || skipping_) co_return ok();
+  if (portal == nullptr) {
+    Command command;
+    command.kind = "execute";
+    command.text = name;
+    refuse_extended(
+        guard_.refuse(session_, command, not_analysed("portal \"" + name + "\" does not exist")),
+        "34000", 0);
+    co_return ok();
+  }
+  if (portal->outcome) {
+    // Executed again while the first Execute is still owed its answer: wait, for a Permit is used
+    // once and the next one is decided by what holds then.
+    upstream_.flush_request(permit_);
+    while (portal->outcome && !ended_ && !skipping_) {
+      if (auto flushed = co_await upstream_.flush(); !flushed) co_return fail(flushed);
+      if (portal->outcome && !ended_ && !skipping_) co_await progress_.wait();
+    }
+    if (ended_ || skipping_) co_return ok();
+  }
+  if (!portal->permit) {
+    Asked asked = ask_prepared("execute", *portal->prepared);
+    asked.command.parameters = portal->parameters;
+    if (asked.refusal) {
+      refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate, 0);
+      co_return ok();
+    }
+    ++end_.commands;
+    auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+    if (ended_ || skipping_) co_return ok();
+    if (!permit) {
+      if (permit.error().kind == Refusal::Kind::session) {
+        end("expired", "28000", permit.error().reason);
+      } else {
+        refuse_extended(permit.error(), "42501", 0);
+      }
+      co_return ok();
+    }
+    portal->permit.emplace(std::move(*permit));
+  }
+  about_to_run(*portal->prepared->analysis);
+  portal->outcome.emplace();
+  upstream_.execute(*portal->permit, name, rows_max);
+  batch_forwarded_ = true;
+  Reply reply;
+  reply.expect = Expect::execute;
+  reply.steers = steers(*portal->prepared->analysis);
+  reply.copies_expected = copies_from_client(*portal->prepared->analysis);
+  reply.name = name;
+  reply.portal = portal;
+  expect(std::move(reply));
+  co_return ok();
+}
+
+Task<Result<void>> Conversation::on_close(Bytes body) {
+  auto named = name_body(body);
+  if (!named) co_return fail(named);
+  const char kind = named->kind;
+  const std::string name(named->name);
+  if (refuse_name(name)) co_return ok();
+  Reply reply;
+  reply.expect = Expect::close;
+  reply.name = name;
+  if (kind == 'S') {
+    co_await confirmed(name);
+    reply.prepared = names_.prepared(name);
+  } else {
+    co_await portal_confirmed(name);
+    reply.portal = names_.portal(name);
+    // It may close what DECLARE made: a FETCH by a name that could mean something else is refused.
+    names_.forget_cursor(name);
+  }
+  if (ended_ || skipping_) co_return ok();
+  upstream_.close_name(permit_, kind, name);
+  batch_forwarded_ = true;
+  expect(std::move(reply));
+  co_return ok();
+}
+
+/// The server would cut a longer name, so that two of ours were one of its.
+bool Conversation::refuse_name(std::string_view name) {
+  if (name.size() <= name_bytes_max) return false;
+  Command command;
+  command.kind = "name";
+  refuse_extended(guard_.refuse(session_, command,
+                                not_analysed("a name is longer than " +
+                                             std::to_string(name_bytes_max) + " bytes")),
+                  "42622", 0);
+  return true;
+}
+
+}  // namespace sallyport::postgres
