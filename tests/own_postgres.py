@@ -21,13 +21,14 @@ def free_port():
 
 
 class OwnPostgres:
-    def __init__(self, settings=()):
+    def __init__(self, settings=(), superuser="admin"):
+        self.superuser = superuser
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-pg-"))
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         if self.user:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
         self.port = free_port()
-        self.run("initdb", "-D", self.folder / "data", "-U", "admin", "-A", "trust", "-E", "UTF8",
+        self.run("initdb", "-D", self.folder / "data", "-U", superuser, "-A", "trust", "-E", "UTF8",
                  "--locale=C", "-N")
         with open(self.folder / "data/postgresql.conf", "a") as config:
             config.write(f"port={self.port}\nlisten_addresses='127.0.0.1'\nfsync=off\n"
@@ -35,9 +36,6 @@ class OwnPostgres:
             for line in settings:
                 config.write(line + "\n")
         self.start()
-        with self.connect("postgres") as admin:
-            admin.execute("create role gateway login")
-            admin.execute("create database lab owner gateway")
 
     def run(self, program, *arguments):
         done = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True,
@@ -54,7 +52,7 @@ class OwnPostgres:
 
     def connect(self, database="lab"):
         """Past the gateway, as the superuser."""
-        return psycopg.connect(host="127.0.0.1", port=self.port, user="admin", dbname=database,
+        return psycopg.connect(host="127.0.0.1", port=self.port, user=self.superuser, dbname=database,
                                autocommit=True)
 
     def log(self):

@@ -7,20 +7,16 @@ told.
 
 import base64
 import json
-import os
 import pathlib
-import pwd
 import re
-import shutil
-import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from conftest import BINARY
+from own_postgres import OwnPostgres, free_port
 
 CONFIG = """\
 data: ./data
@@ -46,59 +42,19 @@ policies: ./policies
 {more}"""
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Target:
+class Target(OwnPostgres):
     """A PostgreSQL of its own with log_statement=all."""
 
     def __init__(self):
-        programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-target-"))
-        self.port = free_port()
-        data = self.folder / "data"
-        self.log = self.folder / "postgres.json"
-        account = {}
-        if os.geteuid() == 0:  # PostgreSQL refuses to be root
-            entry = pwd.getpwnam("postgres")
-            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
-            account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-        subprocess.run([programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-N",
-                        "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8"],
-                       check=True, capture_output=True, cwd=self.folder, **account)
-        (data / "postgresql.auto.conf").write_text(f"""\
-listen_addresses = '127.0.0.1'
-port = {self.port}
-unix_socket_directories = ''
-fsync = off
-max_connections = 100
-shared_buffers = 32MB
-logging_collector = on
-log_destination = 'jsonlog'
-log_directory = '{self.folder}'
-log_filename = 'postgres'
-log_rotation_size = 0
-log_rotation_age = 0
-log_statement = 'all'
-""")
-        self.process = subprocess.Popen(
-            [programs / "postgres", "-D", data], stdin=subprocess.DEVNULL, cwd=self.folder,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **account)
-        self.dsn = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
-        for _ in range(300):
-            if subprocess.run(["pg_isready", "-q", "-d", self.dsn], check=False).returncode == 0:
-                return
-            time.sleep(0.1)
-        self.stop()
-        raise RuntimeError("PostgreSQL did not start")
+        super().__init__(["logging_collector=on", "log_destination='jsonlog'",
+                          "log_directory='..'", "log_filename='postgres'", "log_rotation_size=0",
+                          "log_rotation_age=0", "log_statement='all'"], superuser="postgres")
+        self.statement_log = self.folder / "postgres.json"
 
     def statements(self):
         """Every statement it was told, as text with its parameters behind it."""
         told = []
-        for line in self.log.read_text(errors="replace").splitlines():
+        for line in self.statement_log.read_text(errors="replace").splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
@@ -108,12 +64,6 @@ log_statement = 'all'
             if found and entry.get("application_name", "").startswith("sallyport"):
                 told.append(found[1] + " " + entry.get("detail", ""))
         return told
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(2)
-            self.process.wait(30)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Gateway:

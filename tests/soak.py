@@ -292,7 +292,7 @@ def main():
             gateway.verify()
         finally:
             gateway.stop()
-            target.stop()
+            target.remove()
     for complaint in complaints:
         print("FAILED:", complaint)
     if not complaints:

@@ -24,7 +24,7 @@ SMALL_SEGMENTS = "ledger: {segment_bytes: 262144}\n"
 def target():
     running = Target()
     yield running
-    running.stop()
+    running.remove()
 
 
 @pytest.fixture
