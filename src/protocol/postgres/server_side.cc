@@ -3,6 +3,7 @@
 // reply that is attributed to the wrong command would pass the wrong command's decision.
 
 #include <algorithm>
+#include <array>
 
 #include "base/log.h"
 #include "protocol/postgres/conversation.h"
