@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "policy/decision_cache.h"
 #include "policy/policies.h"
 
 namespace sallyport {
@@ -100,9 +101,10 @@ Task<std::expected<Permit, Refusal>> Guard::open(const Session& session, Command
   co_return co_await authorize(session, std::move(connect));
 }
 
-Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Command command) {
+Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Command command,
+                                                      policy::DecisionCache* cache) {
   const SteadyTime started = clock_.steady();
-  auto sequence = decide_and_append(session, command);
+  auto sequence = decide_and_append(session, command, cache);
   if (!sequence) co_return std::unexpected(std::move(sequence.error()));
   // From here on the record has its outcome, whatever happens.
   Permit permit(*this, session.id, *sequence, std::move(command), started);
@@ -117,7 +119,8 @@ Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Co
 }
 
 std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& session,
-                                                               const Command& command) {
+                                                               const Command& command,
+                                                               policy::DecisionCache* cache) {
   const WallTime now = clock_.now();
   if (session.authentication.expires_at != WallTime{} && now >= session.authentication.expires_at) {
     counters().expired.add();
@@ -128,7 +131,11 @@ std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& se
                                    .hint = "log in again (`sallyport login`) and reconnect"}));
   }
 
-  const Decision decision = policies()->decide(session, command, now);
+  const std::shared_ptr<const policy::Policies> in_force = policies();
+  const std::shared_ptr<const Decision> decided =
+      cache != nullptr ? cache->decide(in_force, session, command, now)
+                       : std::make_shared<const Decision>(in_force->decide(session, command, now));
+  const Decision& decision = *decided;
   if (decision.verdict != Verdict::allow) {
     counters().denied.add();
     const Answer* const no = decision.refused();

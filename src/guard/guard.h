@@ -21,8 +21,9 @@ namespace sallyport {
 using net::Task;
 
 namespace policy {
+class DecisionCache;
 class Policies;
-}
+}  // namespace policy
 class Guard;
 
 /// Proof that a command was decided on and recorded. Only Guard makes one, and every function that
@@ -83,7 +84,9 @@ class Guard {
 
   /// Decides, and writes the command to the ledger before it returns a Permit. A command that is
   /// not known to be read-only is on disk by then. A ledger that cannot be written refuses.
-  Task<std::expected<Permit, Refusal>> authorize(const Session& session, Command command);
+  /// `cache` is the worker's own, or null: then the policies are asked.
+  Task<std::expected<Permit, Refusal>> authorize(const Session& session, Command command,
+                                                 policy::DecisionCache* cache = nullptr);
 
   /// Refuses what could not even be analysed, and records that.
   Refusal refuse(const Session& session, const Command& command, Refusal refusal);
@@ -109,7 +112,8 @@ class Guard {
   friend class Permit;
 
   std::expected<std::uint64_t, Refusal> decide_and_append(const Session& session,
-                                                          const Command& command);
+                                                          const Command& command,
+                                                          policy::DecisionCache* cache);
   ledger::Commit commit_of(const Command& command) const;
   void abandon(Permit& permit) noexcept;
   Result<void> append_outcome(Permit& permit, const Outcome& outcome);

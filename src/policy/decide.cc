@@ -18,7 +18,7 @@ namespace {
 using cedar::EntityUid;
 using cedar::Value;
 
-constexpr std::size_t scratch_bytes = 4096;
+constexpr std::size_t context_bytes = 4096;
 
 Decision denied(std::uint64_t epoch, std::string reason) {
   Decision decision;
@@ -49,8 +49,8 @@ std::string why(const Answer& answer) {
 class Asking {
  public:
   Asking(const cedar::PolicySet& set, const cedar::Schema& schema, const CommandEntities& entities,
-         const Contexts& contexts)
-      : set_(set), schema_(schema), entities_(entities), contexts_(contexts) {}
+         const Contexts& contexts, cedar::Scratch& scratch)
+      : set_(set), schema_(schema), entities_(entities), contexts_(contexts), scratch_(scratch) {}
 
   void ask(const EntityUid& principal, const Action& action, const EntityUid& resource,
            Decision& decision) const {
@@ -61,8 +61,9 @@ class Asking {
     if (std::string problem = unmodelled(type, principal, resource, context); !problem.empty()) {
       answer.errors.push_back(std::move(problem));
     } else {
-      answer_from(set_.authorize({&principal, &action_uid, &resource, context}, entities_.store),
-                  answer);
+      answer_from(
+          set_.authorize({&principal, &action_uid, &resource, context}, entities_.store, scratch_),
+          answer);
     }
     note(principal, std::move(answer), decision);
   }
@@ -117,6 +118,7 @@ class Asking {
   const cedar::Schema& schema_;
   const CommandEntities& entities_;
   const Contexts& contexts_;
+  cedar::Scratch& scratch_;
   mutable const cedar::ActionType* checked_ = nullptr;
   mutable std::string checked_problem_;
 };
@@ -143,6 +145,12 @@ std::string senseless(const Policies& policies, const Session& session, const Co
 }  // namespace
 
 Decision Policies::decide(const Session& session, const Command& command, WallTime now) const {
+  cedar::Scratch scratch;
+  return decide(session, command, now, scratch);
+}
+
+Decision Policies::decide(const Session& session, const Command& command, WallTime now,
+                          cedar::Scratch& scratch) const {
   if (std::string reason = senseless(*this, session, command); !reason.empty()) {
     return denied(epoch_, std::move(reason));
   }
@@ -152,13 +160,13 @@ Decision Policies::decide(const Session& session, const Command& command, WallTi
   if (auto misfit = cedar::misfit(entities->store, schema_)) {
     return denied(epoch_, std::move(*misfit));
   }
-  alignas(16) std::array<std::byte, scratch_bytes> scratch;
-  cedar::Arena arena(scratch);
+  alignas(16) std::array<std::byte, context_bytes> memory;
+  cedar::Arena arena(memory);
   auto context = contexts(session, command, now, arena);
   if (!context) return denied(epoch_, std::move(context.error().detail));
 
   Decision decision{.policy_epoch = epoch_};
-  const Asking asking(set_, schema_, *entities, *context);
+  const Asking asking(set_, schema_, *entities, *context, scratch);
   const auto& principals = entities->principals;
   const Identity& subject = session.chain.subject();
   const Action act_for{"act_for", {std::string(cedar_type(subject.kind)), subject.id}};

@@ -9,6 +9,7 @@
 #include "cedar/conform.h"
 #include "core/resource_id.h"
 #include "policy/command_entities.h"
+#include "policy/decision_key.h"
 
 namespace sallyport::policy {
 namespace {
@@ -87,6 +88,7 @@ Result<std::shared_ptr<const Policies>> Policies::make(const std::vector<cedar::
   cedar::Validation found = cedar::validate(policies->set_, policies->schema_);
   if (!found.ok()) return refuse(found.errors);
   policies->warnings_ = std::move(found.warnings);
+  policies->key_paths_ = sallyport::policy::key_paths(policies->set_);
   if (auto built = policies->build_shared_entities(); !built) return fail(built);
   return policies;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "cedar/authorize.h"
+#include "cedar/context_paths.h"
 #include "cedar/schema.h"
 #include "cedar/validate.h"
 #include "core/model.h"
@@ -46,6 +48,9 @@ class Policies {
   /// and each action. Allowed only when all answers are yes. Never fails: what cannot be decided
   /// is denied, and the reason says why.
   Decision decide(const Session& session, const Command& command, WallTime now) const;
+  /// The same, in memory that is used again: for who decides all day (decision_cache.h).
+  Decision decide(const Session& session, const Command& command, WallTime now,
+                  cedar::Scratch& scratch) const;
 
   /// False when no permit's head, whatever its conditions, could let the whole chain change
   /// anything on the session's connection.
@@ -59,6 +64,8 @@ class Policies {
   /// What the validation found that is no error: policies that can never apply, and such.
   const std::vector<cedar::Finding>& warnings() const { return warnings_; }
   const ConnectionFacts* connection(std::string_view name) const;
+  /// What a decision depends on beside chain and actions; nullopt: on what is always new.
+  const std::optional<std::vector<cedar::ContextPath>>& key_paths() const { return key_paths_; }
 
  private:
   Policies(cedar::PolicySet set, cedar::Schema schema, std::vector<ConnectionFacts> connections,
@@ -72,6 +79,7 @@ class Policies {
   std::map<std::string, ConnectionFacts, std::less<>> connections_;
   std::string tenant_;
   std::uint64_t epoch_ = 0;
+  std::optional<std::vector<cedar::ContextPath>> key_paths_;
   cedar::Entities shared_;  // actions, tenant, connections, their groups, classifications
 };
 

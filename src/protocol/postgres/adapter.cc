@@ -324,6 +324,7 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                .guard = shared_.guard,
                                .parser = *parser_,
                                .shapes = shapes_,
+                               .decisions = decisions_,
                                .options = options,
                                .client = *client.stream,
                                .client_reader = *client.reader,

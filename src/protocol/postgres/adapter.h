@@ -22,6 +22,7 @@
 #include "identity/authenticator.h"
 #include "identity/tickets.h"
 #include "net/stream.h"
+#include "policy/decision_cache.h"
 #include "protocol/postgres/cancel.h"
 #include "protocol/postgres/login.h"
 #include "protocol/postgres/options.h"
@@ -83,6 +84,7 @@ class Adapter {
   Shared shared_;
   std::unique_ptr<sql::Parser> parser_;
   sql::ShapeCache shapes_;
+  policy::DecisionCache decisions_;
   std::list<std::shared_ptr<Live>> open_;
   std::list<net::Stream*> logging_in_;
   std::size_t clients_ = 0;

@@ -61,7 +61,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   append_parse(asked.command.raw, name,
                asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql, types);
   asked.command.read_only = true;  // to parse is not to run
-  auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command), &decisions_);
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
@@ -134,7 +134,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
     if (!flushed) co_return fail(flushed);
   }
   ++end_.commands;
-  auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command), &decisions_);
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
@@ -240,7 +240,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
       co_return ok();
     }
     ++end_.commands;
-    auto permit = co_await guard_.authorize(session_, std::move(asked.command));
+    auto permit = co_await guard_.authorize(session_, std::move(asked.command), &decisions_);
     if (ended_ || skipping_) co_return ok();
     if (!permit) {
       if (permit.error().kind == Refusal::Kind::session) {

@@ -37,6 +37,7 @@ Conversation::Conversation(Parts parts)
       guard_(parts.guard),
       parser_(parts.parser),
       shapes_(parts.shapes),
+      decisions_(parts.decisions),
       options_(parts.options),
       client_(parts.client),
       client_reader_(parts.client_reader),

@@ -89,6 +89,7 @@ class Conversation {
     Guard& guard;
     sql::Parser& parser;
     sql::ShapeCache& shapes;
+    policy::DecisionCache& decisions;
     const Options& options;
     net::Stream& client;
     MessageReader& client_reader;
@@ -202,6 +203,7 @@ class Conversation {
   Guard& guard_;
   sql::Parser& parser_;
   sql::ShapeCache& shapes_;
+  policy::DecisionCache& decisions_;
   const Options& options_;
   net::Stream& client_;
   MessageReader& client_reader_;

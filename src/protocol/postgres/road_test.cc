@@ -15,6 +15,7 @@
 #include "net/both.h"
 #include "net/memory_stream.h"
 #include "net/reactor.h"
+#include "policy/decision_cache.h"
 #include "policy/policies.h"
 #include "protocol/postgres/conversation.h"
 
@@ -344,12 +345,14 @@ class Road : public testing::Test {
       const MessageLimits limits = MessageLimits::client(1 << 20);
       MessageReader reader(client, limits);
       sql::ShapeCache shapes;
+      policy::DecisionCache decisions;
       const Options options;
       Conversation conversation({.session = session,
                                  .permit = permit,
                                  .guard = guard,
                                  .parser = *parser_,
                                  .shapes = shapes,
+                                 .decisions = decisions,
                                  .options = options,
                                  .client = client,
                                  .client_reader = reader,

@@ -1,0 +1,164 @@
+#include "policy/decision_key.h"
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <span>
+
+#include "policy/context.h"
+
+namespace sallyport::policy {
+namespace {
+
+using cedar::ContextPath;
+using cedar::Kind;
+using cedar::Value;
+
+constexpr std::size_t scratch_bytes = 4096;
+
+/// Attributes of the context that are hardly ever the same twice. Keys hold values, so leaving one
+/// out of this list costs memory and no correctness.
+constexpr std::array<std::array<std::string_view, 2>, 5> fleeting{{
+    {"now", ""},
+    {"auth", "mfaAge"},
+    {"approval", ""},
+    {"stmt", "hash"},
+    {"stmt", "estRows"},
+}};
+
+/// Whether reading `path` reads a fleeting attribute, or something in it or around it.
+bool is_fleeting(const ContextPath& path) {
+  return std::ranges::any_of(fleeting, [&](const auto& attribute) {
+    const std::size_t length = attribute[1].empty() ? 1 : 2;
+    // That a record is there says nothing of what is in it.
+    if (path.presence && path.names.size() < length) return false;
+    const std::size_t common = std::min(length, path.names.size());
+    return std::equal(path.names.begin(), path.names.begin() + static_cast<std::ptrdiff_t>(common),
+                      attribute.begin());
+  });
+}
+
+/// Appends so that no two different sequences of values make the same bytes.
+class KeyWriter {
+ public:
+  explicit KeyWriter(std::string& key) : key_(key) {}
+
+  template <std::integral T>
+  void add(T number) {
+    key_.append(reinterpret_cast<const char*>(&number), sizeof number);
+  }
+  void add(std::string_view text) {
+    add(std::uint64_t{text.size()});
+    key_.append(text);
+  }
+  void add(const std::string& text) { add(std::string_view(text)); }
+  void add(IdentityKind kind) { add(static_cast<std::uint8_t>(kind)); }
+  void add(const std::vector<std::string>& texts) {
+    add(std::uint64_t{texts.size()});
+    for (const std::string& text : texts) add(text);
+  }
+
+  /// Every field, used by a policy or not: a new field does not compile before it is here.
+  void add(const Identity& identity) {
+    const auto& [kind, id, issuer, subject, display_name, email, groups, owner, attested, active] =
+        identity;
+    add(kind);
+    add(id);
+    add(issuer);
+    add(subject);
+    add(display_name);
+    add(email);
+    add(groups);
+    add(owner);
+    add(attested);
+    add(active);
+  }
+  void add(const Action& action) {
+    add(action.name);
+    add(action.resource.type);
+    add(action.resource.id);
+  }
+
+  void add(const Value& value) {
+    add(static_cast<std::uint8_t>(value.kind()));
+    switch (value.kind()) {
+      case Kind::none:
+        return;
+      case Kind::string:
+        return add(value.as_string());
+      case Kind::entity:
+        add(value.as_entity().type);
+        return add(value.as_entity().id);
+      case Kind::set:
+        add(std::uint64_t{value.as_set().size()});
+        for (const Value& item : value.as_set()) add(item);
+        return;
+      case Kind::record:
+        add(std::uint64_t{value.as_record().size()});
+        for (const cedar::Field& field : value.as_record()) {
+          add(field.name);
+          add(field.value);
+        }
+        return;
+      case Kind::ip:
+        for (const std::uint8_t byte : value.as_ip().bytes) add(byte);
+        add(value.as_ip().prefix);
+        return add(value.as_ip().v6);
+      case Kind::boolean:
+      case Kind::number:
+      case Kind::decimal:
+      case Kind::datetime:
+      case Kind::duration:
+        return add(value.as_number());
+    }
+  }
+
+ private:
+  std::string& key_;
+};
+
+}  // namespace
+
+std::optional<std::vector<ContextPath>> key_paths(const cedar::PolicySet& set) {
+  std::vector<ContextPath> paths = cedar::context_paths(set);
+  if (std::ranges::any_of(paths, is_fleeting)) return std::nullopt;
+  return paths;
+}
+
+bool make_key(const Session& session, const Command& command, WallTime now,
+              const std::vector<ContextPath>& paths, std::string& key) {
+  key.clear();
+  if (session.chain.identities.empty() || command.actions.empty()) return false;
+  KeyWriter writer(key);
+  writer.add(session.tenant);
+  writer.add(session.connection);
+  writer.add(std::uint64_t{session.chain.identities.size()});
+  for (const Identity& identity : session.chain.identities) {
+    writer.add(identity);
+    if (key.size() > key_bytes_max) return false;
+  }
+  writer.add(std::uint64_t{command.actions.size()});
+  for (const Action& action : command.actions) {
+    writer.add(action);
+    if (key.size() > key_bytes_max) return false;
+  }
+  // The values as the policies would see them, not what they are made of.
+  alignas(16) std::array<std::byte, scratch_bytes> scratch;
+  cedar::Arena arena(scratch);
+  const auto context = contexts(session, command, now, arena);
+  if (!context) return false;
+  const bool of_sql = bool(context->sql);
+  writer.add(of_sql);
+  for (const ContextPath& path : paths) {
+    const Value value = cedar::value_at(of_sql ? context->sql : context->base, path);
+    // Whether an entity has an attribute depends on which entity it is.
+    if (path.presence && !value.is(Kind::entity)) {
+      writer.add(static_cast<std::uint8_t>(value.kind()));
+    } else {
+      writer.add(value);
+    }
+  }
+  return key.size() <= key_bytes_max;
+}
+
+}  // namespace sallyport::policy
