@@ -3,9 +3,12 @@
 import json
 import os
 import pathlib
+import re
 import signal
+import ssl
 import subprocess
 import time
+import urllib.request
 
 import psycopg
 import pytest
@@ -105,6 +108,47 @@ def test_a_reload_reaches_open_sessions_and_a_bad_one_changes_nothing(start_demo
         demo.process.send_signal(signal.SIGHUP)
         wait_for_event(demo, "reloaded", 2)
         connection.execute("select count(*) from orders")
+
+
+def cache_results(demo):
+    context = ssl.create_default_context(cafile=demo.ready["ca_file"])
+    with urllib.request.urlopen(demo.ready["admin"]["url"] + "/metrics", context=context) as page:
+        found = re.findall(r'^sallyport_decision_cache_total\{result="(\w+)"\} (\S+)$',
+                           page.read().decode(), re.MULTILINE)
+    return {result: float(count) for result, count in found}
+
+
+def test_a_decision_from_the_cache_is_recorded_whole_and_a_policy_on_time_stops_it(start_demo):
+    demo = start_demo()
+    with psycopg.connect(demo.dsn("alice"), autocommit=True) as connection:
+        before = cache_results(demo)
+        for number in range(10):
+            connection.execute(f"select count(*) from orders where id > {number}")
+        after = cache_results(demo)
+        assert after["hit"] - before.get("hit", 0) == 9
+
+        (demo.data / "policies/90-time.cedar").write_text(
+            '@id("not-yet") forbid (principal, action, resource) '
+            'when { context.now < datetime("2000-01-01") };')
+        demo.process.send_signal(signal.SIGHUP)
+        wait_for_event(demo, "reloaded")
+        for number in range(10):
+            connection.execute(f"select count(*) from orders where id > {number}")
+        timed = cache_results(demo)
+        assert timed["hit"] == after["hit"]
+        assert timed["uncached"] - after.get("uncached", 0) == 10
+
+    exported = demo.sallyport("ledger", "export", "--data", str(demo.data), "--kind", "command")
+    records = [json.loads(line)["data"] for line in exported.stdout.splitlines()]
+    decisions = [record["decision"] for record in records
+                 if "from orders where id" in json.dumps(record)]
+    assert len(decisions) == 20
+    for decision in decisions:
+        assert decision["verdict"] == "allow"
+        assert decision["answers"] == decisions[0]["answers"] != []
+        assert all(answer["policies"] == ["support-read-orders"] for answer in decision["answers"])
+    assert decisions[0]["policy_epoch"] == decisions[9]["policy_epoch"]
+    assert decisions[0]["policy_epoch"] != decisions[10]["policy_epoch"]
 
 
 def test_a_bad_configuration_is_refused_at_reload(start_demo):
