@@ -1,5 +1,5 @@
-// Any bytes as policies, as a schema and as entities. What parses is evaluated, checked, formatted
-// (twice, to the same) and written as text and JSON that say the same.
+// Any bytes as policies. What parses is evaluated, checked, formatted (twice, to the same) and
+// written as text and JSON that say the same.
 
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "cedar/format.h"
-#include "cedar/json.h"
 #include "cedar/policy_json.h"
 #include "cedar/validate.h"
 
@@ -46,7 +45,6 @@ void check_writing(const PolicySet& set) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   (void)parse_uid(text);
-  const auto entities = entities_from_json(text);
   const auto set = PolicySet::parse("fuzz", text);
   if (!set) return 0;
   check_formatting(text, *set);
@@ -59,6 +57,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Arena arena;
   const Request request{arena.uid("User", "alice"), arena.uid("Action", "view"),
                         arena.uid("Doc", "d"), arena.record({})};
-  (void)set->authorize(request, entities ? *entities : Entities());
+  (void)set->authorize(request, Entities());
   return 0;
 }
