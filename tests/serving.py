@@ -75,7 +75,7 @@ class Gateway:
         self.config = self.folder / "sallyport.yaml"
         self.ports = {"postgres": free_port(), "admin": free_port()}
         self.process = None
-        self._ticket = ("", 0.0)
+        self._tickets = {}
         (self.folder / "policies").mkdir(parents=True)
         (self.folder / "policies/all.cedar").write_text(
             '@id("all") permit (principal, action, resource);\n')
@@ -119,24 +119,25 @@ class Gateway:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())
 
-    def ticket(self):
+    def ticket(self, connection="target"):
         """A password for psql; a new one when the old one is about to end."""
-        if time.monotonic() - self._ticket[1] > 600:
+        ticket, minted_at = self._tickets.get(connection, ("", 0.0))
+        if not ticket or time.monotonic() - minted_at > 600:
             secret = base64.b64encode(b"loader:loader-secret").decode()
             token = self.post("/oauth2/token", "grant_type=client_credentials",
                               {"Authorization": f"Basic {secret}",
                                "Content-Type": "application/x-www-form-urlencoded"})
-            minted = self.post("/api/v1/tickets", '{"connection": "target"}',
+            minted = self.post("/api/v1/tickets", json.dumps({"connection": connection}),
                                {"Authorization": f"Bearer {token['access_token']}",
                                 "Content-Type": "application/json"})
-            self._ticket = (minted["ticket"], time.monotonic())
-            self.user = minted["user"]
-        return self._ticket[0]
+            ticket, self.user = minted["ticket"], minted["user"]
+            self._tickets[connection] = (ticket, time.monotonic())
+        return ticket
 
-    def dsn(self):
-        password = self.ticket()
-        return (f"host=127.0.0.1 port={self.ports['postgres']} dbname=target user={self.user} "
-                f"password={password} sslmode=disable connect_timeout=30")
+    def dsn(self, connection="target"):
+        password = self.ticket(connection)
+        return (f"host=127.0.0.1 port={self.ports['postgres']} dbname={connection} "
+                f"user={self.user} password={password} sslmode=disable connect_timeout=30")
 
     def kill(self):
         self.process.kill()
