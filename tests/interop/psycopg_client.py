@@ -32,17 +32,6 @@ def main(to):
         connection.execute("drop schema if exists interop_psycopg cascade")
         connection.execute("create schema interop_psycopg")
         connection.execute("create table interop_psycopg.t (id int, name text, at timestamptz)")
-        for format in ("text", "binary"):
-            with connection.cursor().copy(
-                    f"copy interop_psycopg.t (id, name) from stdin (format {format})") as copy:
-                copy.set_types(["int4", "text"])
-                for i in range(3000):
-                    copy.write_row((i, f"{format} {i}"))
-            with connection.cursor().copy(
-                    f"copy (select id, name from interop_psycopg.t) to stdout (format {format})"
-                    ) as copy:
-                copy.set_types(["int4", "text"])
-                seen[f"copied {format}"] = sum(row[0] for row in copy.rows())
         with connection.pipeline() as pipeline:
             cursors = [connection.execute("select %s::int + 1", (i,)) for i in range(100)]
             pipeline.sync()
@@ -54,6 +43,17 @@ def main(to):
                 connection.execute("select 2")
         except psycopg.errors.DivisionByZero as error:
             seen["pipeline error"] = error.sqlstate
+        for format in ("text", "binary"):
+            with connection.cursor().copy(
+                    f"copy interop_psycopg.t (id, name) from stdin (format {format})") as copy:
+                copy.set_types(["int4", "text"])
+                for i in range(3000):
+                    copy.write_row((i, f"{format} {i}"))
+            with connection.cursor().copy(
+                    f"copy (select id, name from interop_psycopg.t) to stdout (format {format})"
+                    ) as copy:
+                copy.set_types(["int4", "text"])
+                seen[f"copied {format}"] = sum(row[0] for row in copy.rows())
         with connection.cursor(row_factory=dict_row, binary=True) as cursor:
             cursor.executemany("insert into interop_psycopg.t (id, name) values (%s, %s) returning id",
                                [(i, None) for i in range(20)], returning=True)
