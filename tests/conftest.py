@@ -13,17 +13,25 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("SALLYPORT_BINARY", str(ROOT / "build/asan/src/app/sallyport"))
+# scripts/test runs the tests a second time with the other one.
+REACTOR = os.environ.get("SALLYPORT_REACTOR", "")
+
+
+def reactor_options(given=()):
+    """For `demo` and `serve`: the reactor of this run, unless the test names its own."""
+    return ["--reactor", REACTOR] if REACTOR and "--reactor" not in given else []
 
 
 class Demo:
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, wrapper=()):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.ready_file = self.folder / "ready.json"
         self.log = open(self.folder / "demo.log", "wb")
         self.process = subprocess.Popen(
-            [BINARY, "demo", "--no-wait", "--data", str(self.data),
-             "--ready-file", str(self.ready_file), *options],
+            [*wrapper, BINARY, "demo", "--no-wait", "--data", str(self.data),
+             "--ready-file", str(self.ready_file),
+             *reactor_options(options), *options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 120
         while not self.ready_file.exists():
@@ -76,10 +84,10 @@ def start_demo(tmp_path):
     """Demos of a test's own, for what would disturb others: start_demo("--sql", ...)."""
     running = []
 
-    def start(*options):
+    def start(*options, wrapper=()):
         folder = tmp_path / f"demo{len(running)}"
         folder.mkdir()
-        running.append(Demo(folder, *options))
+        running.append(Demo(folder, *options, wrapper=wrapper))
         return running[-1]
 
     yield start

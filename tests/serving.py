@@ -15,7 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from conftest import BINARY
+from conftest import BINARY, reactor_options
 from own_postgres import OwnPostgres, free_port
 
 CONFIG = """\
@@ -86,7 +86,7 @@ class Gateway:
 
     def start(self, seconds=60):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "serve", "--config", self.config],
+            self.process = subprocess.Popen([BINARY, "serve", "--config", self.config, *reactor_options()],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + seconds
         while self.get("/readyz")[0] != 200:

@@ -188,6 +188,8 @@ ConfigResult read_config(const Value& document, std::vector<Problem> problems,
   if (data) config.data = resolve_path(data->place, top.text_or("data", "."));
   config.tenant = top.text_or("tenant", config.tenant);
   config.workers = static_cast<std::uint32_t>(top.number_or("workers", 0, 1, 1024));
+  config.reactor =
+      *net::parse_backend(top.choice_or("reactor", "auto", {"auto", "io_uring", "epoll"}));
   config.shutdown_grace_s =
       static_cast<std::uint32_t>(top.number_or("shutdown_grace_s", 30, 0, 86400));
   read_log(reading, top, config);

@@ -15,6 +15,7 @@
 #include "app/document.h"
 #include "base/log.h"
 #include "identity/claims.h"
+#include "net/backend.h"
 #include "policy/connection_facts.h"
 
 namespace sallyport::app {
@@ -121,6 +122,7 @@ struct Config {
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
   std::uint32_t workers = 0;  // 0: one per core
+  net::Backend reactor = net::Backend::automatic;
   std::uint32_t shutdown_grace_s = 30;
   std::optional<ListenerConfig> postgres;
   std::optional<ListenerConfig> admin;

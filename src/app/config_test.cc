@@ -86,6 +86,7 @@ TEST_F(ConfigTest, AGoodFileIsReadWhole) {
   EXPECT_EQ(config->log_level, log::Level::debug);
   EXPECT_EQ(config->log_format, log::Format::json);
   EXPECT_EQ(config->workers, 2u);
+  EXPECT_EQ(config->reactor, net::Backend::automatic);
   EXPECT_EQ(config->shutdown_grace_s, 5u);
   EXPECT_EQ(config->postgres->address, "0.0.0.0");
   EXPECT_EQ(config->postgres->tls->certificate, folder_ / "server.pem");
@@ -137,6 +138,8 @@ constexpr Broken kBroken[] = {
      "did you mean 'debug'?"},
     {"format", "format: json", "format: xml", "2:29", "log.format cannot be 'xml'",
      "one of text, json"},
+    {"an unknown reactor", "workers: 2", "reactor: kqueue", "3:10", "reactor cannot be 'kqueue'",
+     "one of auto, io_uring, epoll"},
     {"workers as text", "workers: 2", "workers: two", "3:10", "workers must be a whole number",
      "from 1 to 1024"},
     {"workers quoted", "workers: 2", "workers: \"2\"", "3:10", "workers must be a whole number",

@@ -35,6 +35,7 @@ struct Options {
   std::string policies;
   std::string config;
   std::string ready_file;
+  std::string reactor;
   std::uint16_t port_base = 0;  // 0: the usual ports, or free ones
   bool no_wait = false;
 };
@@ -94,7 +95,9 @@ ConfigResult load(const DemoPlan& plan, const Options& options) {
   if (!options.config.empty()) {
     document = merge(std::move(document), read_document(options.config, problems));
   }
-  return read_config(document, std::move(problems));
+  ConfigResult config = read_config(document, std::move(problems));
+  if (config && !options.reactor.empty()) config->reactor = *net::parse_backend(options.reactor);
+  return config;
 }
 
 Result<std::unique_ptr<EmbeddedPostgres>> start_target(const DemoPlan& plan,
@@ -169,6 +172,7 @@ Result<void> demo(const Options& options) {
 
   std::unique_ptr<EmbeddedPostgres> target;  // outlives the loop: sessions end before it
   MainLoop loop;
+  if (!options.reactor.empty()) loop.reactor = *net::parse_backend(options.reactor);
   loop.start = [&]() -> Result<std::unique_ptr<Gateway>> {
     if (auto wrote = write_demo_files(*plan, system_clock()); !wrote) return fail(wrote);
     auto started = start_target(*plan, options);
@@ -212,6 +216,7 @@ void add_demo(CLI::App& app) {
       ->type_name("DIR");
   command->add_option("--ready-file", options->ready_file, "Write JSON here when ready")
       ->type_name("FILE");
+  add_reactor_option(*command, options->reactor);
   command->add_flag("--no-wait", options->no_wait, "Do not wait for a key before starting");
   command->callback([options] {
     if (auto done = demo(*options); !done) {

@@ -16,6 +16,7 @@
 #include "app/postgres_options.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "core/resource_id.h"
 #include "ledger/files.h"
 #include "ledger/payloads.h"
@@ -57,6 +58,7 @@ std::vector<std::string_view> restart_needed(const Config& before, const Config&
   if (before.data != after.data) keys.push_back("data");
   if (before.tenant != after.tenant) keys.push_back("tenant");
   if (before.workers != after.workers) keys.push_back("workers");
+  if (before.reactor != after.reactor) keys.push_back("reactor");
   if (differs(before.postgres, after.postgres)) keys.push_back("listeners.postgres");
   if (differs(before.admin, after.admin)) keys.push_back("listeners.admin");
   if (before.ledger.segment_bytes != after.ledger.segment_bytes ||
@@ -94,6 +96,18 @@ admin::ApiOptions api_options(const Config& config) {
                                    .database = connection.name});
   }
   return options;
+}
+
+void tell_reactor(const net::BackendChoice& choice, std::size_t workers) {
+  const std::string name(net::to_string(choice.backend));
+  metrics::gauge("sallyport_reactor_info", "What the workers' loops run on: 1 for the one.",
+                 {{"reactor", name}})
+      .set(1);
+  if (choice.why.empty()) {
+    log::info("reactor", {{"runs", name}, {"workers", workers}});
+  } else {
+    log::info("reactor", {{"runs", name}, {"workers", workers}, {"because", choice.why}});
+  }
 }
 
 }  // namespace
@@ -226,9 +240,13 @@ Result<void> Gateway::start_workers() {
       return fail(free, "listeners.postgres");
     }
   }
-  auto workers = net::Workers::start(worker_parts_.size(),
-                                     [this](std::size_t index) { return set_up_worker(index); });
+  auto choice = net::choose_backend(config_.reactor);
+  if (!choice) return fail(Errc::invalid, "reactor: " + choice.error().detail);
+  auto workers = net::Workers::start(
+      worker_parts_.size(), [this](std::size_t index) { return set_up_worker(index); },
+      choice->backend);
   if (!workers) return fail(workers);
+  tell_reactor(*choice, worker_parts_.size());
   workers_ = std::move(*workers);
   return ok();
 }

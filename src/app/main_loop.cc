@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <CLI/Validators.hpp>
 #include <csignal>
 
 #include "net/process_signals.h"
@@ -24,10 +25,12 @@ void raise_descriptor_limit() {
 Result<void> MainLoop::run() {
   raise_descriptor_limit();
   signal(SIGPIPE, SIG_IGN);
-  auto reactor = net::Reactor::make();
-  if (!reactor) return fail(reactor);
+  auto loop = net::Reactor::make(reactor);
+  if (!loop) {
+    return fail(Errc::invalid, loop.error().detail + "; --reactor auto takes epoll then");
+  }
   Gateway* running = nullptr;
-  auto signals = net::ProcessSignals::watch({SIGTERM, SIGINT, SIGHUP}, (*reactor)->poster(),
+  auto signals = net::ProcessSignals::watch({SIGTERM, SIGINT, SIGHUP}, (*loop)->poster(),
                                             [&running](int number) {
                                               if (running != nullptr) running->on_signal(number);
                                             });
@@ -36,8 +39,17 @@ Result<void> MainLoop::run() {
   if (!gateway) return fail(gateway);
   running = gateway->get();
   if (auto told = ready(**gateway); !told) return fail(told);
-  (*reactor)->run_to_end(running->run());
+  (*loop)->run_to_end(running->run());
   return ok();
+}
+
+void add_reactor_option(CLI::App& command, std::string& into) {
+  command
+      .add_option("--reactor", into,
+                  "What the loops run on: io_uring, epoll, or auto: io_uring where it works "
+                  "(default: the configuration's `reactor`)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
 }
 
 Result<void> make_private_folder(const std::filesystem::path& folder) {

@@ -18,8 +18,12 @@ namespace {
 
 constexpr int bad_configuration = 2;
 
-int serve(const std::string& file) {
-  const Gateway::Load load = [file] { return load_config(file); };
+int serve(const std::string& file, const std::string& reactor) {
+  const Gateway::Load load = [file, reactor] {
+    ConfigResult config = load_config(file);
+    if (config && !reactor.empty()) config->reactor = *net::parse_backend(reactor);
+    return config;
+  };
   ConfigResult config = load();
   if (!config) {
     fmt::print(stderr, "{}", to_string(config.error()));
@@ -30,6 +34,7 @@ int serve(const std::string& file) {
     log::warn("configuration", {{"problem", warning.to_string()}});
   }
   MainLoop loop;
+  loop.reactor = config->reactor;
   loop.start = [&]() -> Result<std::unique_ptr<Gateway>> {
     if (auto made = make_private_folder(config->data); !made) return fail(made);
     return Gateway::start(std::move(*config), load);
@@ -56,8 +61,10 @@ void add_serve(CLI::App& app) {
   CLI::App* command = app.add_subcommand("serve", "Run the gateway");
   const auto file = std::make_shared<std::string>();
   command->add_option("--config", *file, "The configuration file")->required()->type_name("FILE");
-  command->callback([file] {
-    if (const int code = serve(*file); code != 0) throw CLI::RuntimeError(code);
+  const auto reactor = std::make_shared<std::string>();
+  add_reactor_option(*command, *reactor);
+  command->callback([file, reactor] {
+    if (const int code = serve(*file, *reactor); code != 0) throw CLI::RuntimeError(code);
   });
 }
 

@@ -24,14 +24,18 @@ Chunk::~Chunk() {
   if (pool_) pool_->give_back(buffer_);
 }
 
-BufferPool::BufferPool(std::size_t buffers_max) : buffers_max_(buffers_max) {}
+bool Chunk::append(Bytes more) {
+  if (more.size() > BufferPool::buffer_bytes - size_) return false;
+  std::memcpy(buffer_ + size_, more.data(), more.size());
+  size_ += more.size();
+  return true;
+}
 
 BufferPool::~BufferPool() {
   SALLYPORT_CHECK(in_use_ == 0);
 }
 
 std::byte* BufferPool::take() {
-  if (exhausted()) return nullptr;
   ++in_use_;
   if (idle_.empty()) return new std::byte[buffer_bytes];
   std::byte* const buffer = idle_.back().release();
@@ -48,7 +52,6 @@ void BufferPool::give_back(std::byte* buffer) noexcept {
 
 Chunk BufferPool::copy(Bytes bytes) {
   std::byte* const buffer = take();
-  if (!buffer) return {};
   const std::size_t size = std::min(bytes.size(), buffer_bytes);
   std::memcpy(buffer, bytes.data(), size);
   return Chunk(*this, buffer, size);

@@ -112,7 +112,6 @@ class EpollSocket final : public Socket, private Watched {
   std::optional<Result<Chunk>> receive_now() {
     BufferPool& pool = Reactor::current().buffers();
     std::byte* const buffer = pool.take();
-    SALLYPORT_CHECK(buffer != nullptr);
     ssize_t size;
     do {
       size = ::recv(fd(), buffer, BufferPool::buffer_bytes, MSG_DONTWAIT);

@@ -29,7 +29,7 @@ class Socket {
  public:
   virtual ~Socket() = default;
 
-  /// Data, an end or an error; or nullopt, and receivable() follows. The pool is not exhausted.
+  /// Data, an end or an error; or nullopt, and receivable() follows.
   virtual std::optional<Result<Chunk>> receive() = 0;
   /// All of `data` is with the kernel, or an error; or nullopt, and sent() follows. One at a time.
   virtual std::optional<Result<void>> send(Bytes data) = 0;

@@ -99,7 +99,6 @@ class MemoryEnd final : public MemoryStream {
     Bytes unread = Bytes(in_->bytes).subspan(in_->read_to);
     unread = unread.first(std::min(unread.size(), options_.read_bytes_max));
     Chunk chunk = Reactor::current().buffers().copy(unread);
-    if (chunk.empty()) return fail(Errc::io, "no buffer");
     in_->read_to += chunk.bytes().size();
     in_->writable.notify();
     return chunk;

@@ -81,7 +81,9 @@ Result<std::unique_ptr<Reactor>> Reactor::make(Backend backend) {
   auto mailbox = std::make_shared<detail::Mailbox>();
   mailbox->wake_fd = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!mailbox->wake_fd) return fail_errno(Errc::io, "eventfd", errno);
-  auto kernel = make_kernel(backend, mailbox->wake_fd.get());
+  auto choice = choose_backend(backend);
+  if (!choice) return fail(choice);
+  auto kernel = make_kernel(choice->backend, mailbox->wake_fd.get());
   if (!kernel) return fail(kernel);
   return std::unique_ptr<Reactor>(new Reactor(std::move(*kernel), std::move(mailbox)));
 }

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/backend.h"
 #include "net/buffer_pool.h"
 #include "net/poster.h"
 #include "net/task.h"
@@ -23,10 +24,6 @@
 namespace sallyport::net {
 
 class Kernel;
-
-/// automatic is epoll for now: io_uring passes the same tests of streams but has not been measured,
-/// and receives and accepts single-shot where the design wants multishot.
-enum class Backend : std::uint8_t { automatic, io_uring, epoll };
 
 /// Belongs to the thread that made it: everything but stop(), post() and poster() is for that
 /// thread only. One per thread at a time. Streams, listeners, timers and chunks made on it must go

@@ -17,6 +17,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// The tests of loops run over both kernels; those of what stands on one need no kernel in
+// particular.
+class ReactorTest : public testing::TestWithParam<Backend> {
+ protected:
+  void SetUp() override {
+    const auto choice = choose_backend(GetParam());
+    if (!choice) GTEST_SKIP() << "not on this machine: " << choice.error().detail;
+  }
+  static std::unique_ptr<Reactor> make_reactor() { return Reactor::make(GetParam()).value(); }
+};
+
 std::unique_ptr<Reactor> make_reactor() {
   return Reactor::make().value();
 }
@@ -68,13 +79,13 @@ Task<void> spawn_when_destroyed_task(std::vector<std::string>& log, Signal& neve
   co_await never.wait();
 }
 
-TEST(Reactor, RunsATaskToItsEnd) {
+TEST_P(ReactorTest, RunsATaskToItsEnd) {
   auto reactor = make_reactor();
   EXPECT_EQ(reactor->run_to_end(number(7)), 7);
   EXPECT_EQ(reactor->run_to_end(number(8)), 8);
 }
 
-TEST(Reactor, YieldLetsOthersRun) {
+TEST_P(ReactorTest, YieldLetsOthersRun) {
   std::vector<std::string> log;
   auto reactor = make_reactor();
   reactor->spawn("a", say("a", log, 3));
@@ -82,7 +93,7 @@ TEST(Reactor, YieldLetsOthersRun) {
   EXPECT_EQ(log, (std::vector<std::string>{"a", "b", "a", "b", "a", "b"}));
 }
 
-TEST(Reactor, SleepsInOrderOfTheDeadlines) {
+TEST_P(ReactorTest, SleepsInOrderOfTheDeadlines) {
   std::vector<std::string> log;
   auto reactor = make_reactor();
   reactor->spawn("30", say_later("30", log, 30ms));
@@ -94,7 +105,7 @@ TEST(Reactor, SleepsInOrderOfTheDeadlines) {
   EXPECT_EQ(log, (std::vector<std::string>{"10", "20", "30", "40"}));
 }
 
-TEST(Reactor, AnExceptionEndsOnlyItsTask) {
+TEST_P(ReactorTest, AnExceptionEndsOnlyItsTask) {
   std::vector<std::string> log;
   auto reactor = make_reactor();
   reactor->spawn("bug", throw_it());
@@ -103,12 +114,12 @@ TEST(Reactor, AnExceptionEndsOnlyItsTask) {
   EXPECT_EQ(reactor->spawned(), 0u);
 }
 
-TEST(Reactor, RunToEndRethrows) {
+TEST_P(ReactorTest, RunToEndRethrows) {
   auto reactor = make_reactor();
   EXPECT_THROW(reactor->run_to_end(throw_it()), std::runtime_error);
 }
 
-TEST(Reactor, DestroysPendingTasksInTheOrderTheyWereSpawned) {
+TEST_P(ReactorTest, DestroysPendingTasksInTheOrderTheyWereSpawned) {
   std::vector<std::string> log;
   Signal never;
   auto reactor = make_reactor();
@@ -122,7 +133,7 @@ TEST(Reactor, DestroysPendingTasksInTheOrderTheyWereSpawned) {
   EXPECT_EQ(log, (std::vector<std::string>{"first", "second", "third"}));
 }
 
-TEST(Reactor, ATaskThatWasNeverStartedIsDestroyedToo) {
+TEST_P(ReactorTest, ATaskThatWasNeverStartedIsDestroyedToo) {
   std::vector<std::string> log;
   Signal never;
   auto reactor = make_reactor();
@@ -131,7 +142,7 @@ TEST(Reactor, ATaskThatWasNeverStartedIsDestroyedToo) {
   EXPECT_TRUE(log.empty());  // its body never ran; the sanitizer sees whether its frame went
 }
 
-TEST(Reactor, SpawningWhileItIsDestroyedLeaksNothing) {
+TEST_P(ReactorTest, SpawningWhileItIsDestroyedLeaksNothing) {
   std::vector<std::string> log;
   Signal never;
   auto reactor = make_reactor();
@@ -141,7 +152,7 @@ TEST(Reactor, SpawningWhileItIsDestroyedLeaksNothing) {
   EXPECT_TRUE(log.empty());
 }
 
-TEST(Reactor, PostsFromManyThreadsAllArriveInOrderPerThread) {
+TEST_P(ReactorTest, PostsFromManyThreadsAllArriveInOrderPerThread) {
   constexpr int threads = 4;
   constexpr int jobs = 5000;
   auto reactor = make_reactor();
@@ -164,7 +175,7 @@ TEST(Reactor, PostsFromManyThreadsAllArriveInOrderPerThread) {
   EXPECT_EQ(arrived, threads * jobs);
 }
 
-TEST(Reactor, StopWakesALoopThatSleeps) {
+TEST_P(ReactorTest, StopWakesALoopThatSleeps) {
   auto reactor = make_reactor();
   std::thread stopper([&] {
     std::this_thread::sleep_for(20ms);
@@ -174,7 +185,7 @@ TEST(Reactor, StopWakesALoopThatSleeps) {
   stopper.join();
 }
 
-TEST(Reactor, APosterMayOutliveItsReactor) {
+TEST_P(ReactorTest, APosterMayOutliveItsReactor) {
   auto reactor = make_reactor();
   const Poster poster = reactor->poster();
   bool ran = false;
@@ -184,7 +195,7 @@ TEST(Reactor, APosterMayOutliveItsReactor) {
   EXPECT_FALSE(ran);
 }
 
-TEST(Reactor, AJobThatThrowsDoesNotEndTheLoop) {
+TEST_P(ReactorTest, AJobThatThrowsDoesNotEndTheLoop) {
   auto reactor = make_reactor();
   reactor->post([] { throw std::runtime_error("bad job"); });
   EXPECT_EQ(reactor->run_to_end(number(1)), 1);
@@ -397,6 +408,11 @@ TEST(Helpers, AnAnswerThatComesAfterTheReactorIsDropped) {
   progress->may_go = true;
   while (!progress->gave) std::this_thread::sleep_for(1ms);
 }
+
+INSTANTIATE_TEST_SUITE_P(Kernel, ReactorTest, testing::Values(Backend::epoll, Backend::io_uring),
+                         [](const auto& tested) {
+                           return std::string(tested.param == Backend::epoll ? "Epoll" : "Uring");
+                         });
 
 }  // namespace
 }  // namespace sallyport::net

@@ -29,6 +29,8 @@ class Chunk {
 
   Bytes bytes() const { return {buffer_, size_}; }
   bool empty() const { return size_ == 0; }
+  /// False, and nothing is done, if `more` does not fit behind what is here.
+  bool append(Bytes more);
 
  private:
   BufferPool* pool_ = nullptr;

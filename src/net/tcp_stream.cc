@@ -17,7 +17,6 @@
 namespace sallyport::net {
 namespace {
 
-constexpr std::chrono::milliseconds retry_without_buffer{10};
 constexpr int keepalive_idle_s = 60;
 constexpr int keepalive_interval_s = 10;
 constexpr int keepalive_probes = 6;
@@ -42,10 +41,6 @@ class TcpStream final : public Stream, private SocketEvents {
     for (;;) {
       if (!socket_) co_return fail(Errc::closed, "closed on this side");
       if (read_deadline_.passed()) co_return fail(Errc::timeout, "read deadline passed");
-      if (reactor_.buffers().exhausted()) {
-        co_await wait_for_buffer();
-        continue;
-      }
       if (auto received = socket_->receive()) co_return std::move(*received);
       co_await readable_.wait();
     }
@@ -114,12 +109,6 @@ class TcpStream final : public Stream, private SocketEvents {
    private:
     TcpStream& stream_;
   };
-
-  Task<void> wait_for_buffer() {
-    Timer retry(reactor_.timers(), [this] { readable_.notify(); });
-    retry.arm(reactor_.now() + retry_without_buffer);
-    co_await readable_.wait();
-  }
 
   void receivable() override { readable_.notify(); }
   void sent(Result<void> outcome) override {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "net/address.h"
 #include "net/both.h"
 #include "net/connect.h"
@@ -294,16 +295,108 @@ TEST_P(Tcp, WritingToAResetConnectionFailsAndDoesNotKillUs) {
   EXPECT_EQ(outcome, Errc::closed);
 }
 
-TEST_P(Tcp, ReadersWaitWhileThePoolIsExhausted) {
+Task<void> until_spawned(std::size_t left) {
+  while (Reactor::current().spawned() > left) co_await Reactor::current().sleep_for(1ms);
+}
+
+/// As many buffers in use as make them scarce, as if by other sessions.
+class ScarceBuffers {
+ public:
+  explicit ScarceBuffers(BufferPool& pool) : pool_(pool) {
+    while (!pool.scarce()) taken_.push_back(pool.take());
+  }
+  ScarceBuffers(const ScarceBuffers&) = delete;
+  ~ScarceBuffers() {
+    for (std::byte* const buffer : taken_) pool_.give_back(buffer);
+  }
+  std::size_t size() const { return taken_.size(); }
+
+ private:
+  BufferPool& pool_;
+  std::vector<std::byte*> taken_;
+};
+
+TEST_P(Tcp, IsReadAndWrittenHoweverManyBuffersOthersHold) {
   const Connected pair = connected();
-  std::vector<std::byte*> taken;
-  while (std::byte* const buffer = reactor_->buffers().take()) taken.push_back(buffer);
-  EXPECT_EQ(run(write(*pair.client, "hello")), Errc{});
-  pair.server->set_read_deadline(in(30ms));
-  EXPECT_EQ(run(read_error(*pair.server)), Errc::timeout);
-  for (std::byte* const buffer : taken) reactor_->buffers().give_back(buffer);
-  pair.server->set_read_deadline(std::nullopt);
-  EXPECT_EQ(run(read_exactly(*pair.server, 5)), "hello");
+  const ScarceBuffers others(reactor_->buffers());
+  const std::string text = pattern(3'000'000);
+  EXPECT_TRUE(run(both(write_then_close(*pair.client, text), read_slowly(*pair.server))).second ==
+              text);
+}
+
+Task<void> flood(Stream& stream) {
+  const std::string block(64 * 1024, 'x');
+  while (co_await stream.write(as_bytes(block))) {
+  }
+}
+
+Task<void> read_a_little(Stream& stream) {
+  (void)co_await stream.read();
+}
+
+// Each has been read once, so that its kernel half receives, and then no more.
+TEST_P(Tcp, AStreamThatIsNotReadHoldsFewBuffers) {
+  constexpr std::size_t streams = 40;
+  std::vector<Connected> pairs;
+  for (std::size_t i = 0; i < streams; ++i) pairs.push_back(connected());
+  for (Connected& pair : pairs) {
+    reactor_->spawn("flood", flood(*pair.client));
+    run(read_a_little(*pair.server));
+  }
+  run(reactor_->sleep_for(100ms));
+  // 64 KiB and what one turn brings on top of that before the kernel hears of it.
+  constexpr std::size_t each_max = 4 + 34;
+  EXPECT_LE(reactor_->buffers().in_use(), streams * each_max);
+  const std::size_t before = reactor_->buffers().in_use();
+  run(reactor_->sleep_for(50ms));
+  EXPECT_EQ(reactor_->buffers().in_use(), before);  // and it does not grow
+  for (Connected& pair : pairs) pair.client->close();
+  run(reactor_->sleep_for(5ms));
+}
+
+TEST_P(Tcp, AStreamThatIsNotReadHoldsOneBufferWhereTheyAreScarce) {
+  constexpr std::size_t streams = 40;
+  const ScarceBuffers others(reactor_->buffers());
+  std::vector<Connected> pairs;
+  for (std::size_t i = 0; i < streams; ++i) pairs.push_back(connected());
+  for (Connected& pair : pairs) {
+    reactor_->spawn("flood", flood(*pair.client));
+    run(read_a_little(*pair.server));
+  }
+  run(reactor_->sleep_for(100ms));
+  EXPECT_LE(reactor_->buffers().in_use(), others.size() + streams);
+  for (Connected& pair : pairs) pair.client->close();
+  run(reactor_->sleep_for(5ms));
+}
+
+/// `text` to each of many at the same time, who all read from the first.
+Task<void> send_to_many(std::vector<Connected>& pairs, const std::string& text) {
+  for (Connected& pair : pairs) {
+    Reactor::current().spawn("send", [](Stream& stream, const std::string& all) -> Task<void> {
+      EXPECT_EQ(co_await write_then_close(stream, all), Errc{});
+    }(*pair.client, text));
+  }
+  co_return;
+}
+
+TEST_P(Tcp, NothingIsLostWhenTheBuffersOfATurnRunOut) {
+  auto& exhausted = metrics::counter(
+      "sallyport_reactor_buffers_exhausted_total",
+      "Times that io_uring had no receive buffer left within one turn, and had to ask again.");
+  const double before = exhausted.value();
+  std::vector<Connected> pairs;
+  for (int i = 0; i < 120; ++i) pairs.push_back(connected());
+  const std::string text = pattern(1'000'000);
+  int whole = 0;
+  for (Connected& pair : pairs) {
+    reactor_->spawn("read", [](Stream& stream, const std::string& all, int& good) -> Task<void> {
+      if (co_await read_all(stream) == all) ++good;
+    }(*pair.server, text, whole));
+  }
+  run(send_to_many(pairs, text));
+  run(until_spawned(1));
+  EXPECT_EQ(whole, 120);
+  if (GetParam() == Backend::io_uring) EXPECT_GT(exhausted.value(), before);
 }
 
 Task<void> one_of_many(std::uint16_t port, std::string text, int& done) {
@@ -313,10 +406,6 @@ Task<void> one_of_many(std::uint16_t port, std::string text, int& done) {
   EXPECT_EQ(co_await write(**stream, text), Errc{});
   EXPECT_EQ(co_await read_exactly(**stream, text.size()), text);
   ++done;
-}
-
-Task<void> until_spawned(std::size_t left) {
-  while (Reactor::current().spawned() > left) co_await Reactor::current().sleep_for(1ms);
 }
 
 TEST_P(Tcp, AThousandConnectionsAtOnce) {

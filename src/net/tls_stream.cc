@@ -21,7 +21,6 @@ namespace {
 constexpr std::size_t handshake_bytes_max = 128 * 1024;
 constexpr std::size_t plaintext_per_send = 64 * 1024;
 constexpr std::size_t output_bytes_kept = 4 * 1024;
-constexpr std::chrono::milliseconds retry_without_buffer{10};
 
 /// What OpenSSL reads from and writes to.
 struct Wire {
@@ -142,10 +141,6 @@ class OpensslStream final : public TlsStream {
     for (;;) {
       if (closed_) co_return fail(Errc::closed, "closed on this side");
       if (!wire_.input.empty() || SSL_has_pending(ssl_.get()) == 1) {
-        if (Reactor::current().buffers().exhausted()) {
-          co_await Reactor::current().sleep_for(retry_without_buffer);
-          continue;
-        }
         if (auto decrypted = decrypt()) {
           if (!wire_.output.empty()) co_await flush();
           co_return std::move(*decrypted);
@@ -238,7 +233,6 @@ class OpensslStream final : public TlsStream {
   std::optional<Result<Chunk>> decrypt() {
     BufferPool& pool = Reactor::current().buffers();
     std::byte* const buffer = pool.take();
-    SALLYPORT_CHECK(buffer != nullptr);
     ERR_clear_error();
     std::size_t size = 0;
     const int done = SSL_read_ex(ssl_.get(), buffer, BufferPool::buffer_bytes, &size);

@@ -499,7 +499,17 @@ Task<Ends> handshake_over_tcp(Listener& listener) {
   co_return Ends{std::move(made.first), std::move(made.second)};
 }
 
-TEST_F(TlsTest, WorksOverTcp) {
+class TlsOverTcp : public TlsTest, public testing::WithParamInterface<Backend> {
+ protected:
+  void SetUp() override {
+    reactor_.reset();
+    auto reactor = Reactor::make(GetParam());
+    if (!reactor) GTEST_SKIP() << "not on this machine: " << reactor.error().detail;
+    reactor_ = std::move(*reactor);
+  }
+};
+
+TEST_P(TlsOverTcp, Works) {
   auto listener = Listener::bind({"127.0.0.1", 0}).value();
   const Ends pair = run(handshake_over_tcp(*listener));
   ASSERT_TRUE(pair.server.has_value());
@@ -511,6 +521,11 @@ TEST_F(TlsTest, WorksOverTcp) {
   (*pair.client)->close();
   EXPECT_EQ(run(read_error(**pair.server)), Errc::closed);
 }
+
+INSTANTIATE_TEST_SUITE_P(Kernel, TlsOverTcp, testing::Values(Backend::epoll, Backend::io_uring),
+                         [](const auto& tested) {
+                           return std::string(tested.param == Backend::epoll ? "Epoll" : "Uring");
+                         });
 
 TEST(TlsContext, RefusesWhatDoesNotParseOrFit) {
   const auto refused = [](TlsServerOptions options) {

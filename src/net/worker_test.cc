@@ -41,18 +41,29 @@ Task<bool> ping(std::uint16_t port) {
   co_return chunk&& as_text(chunk->bytes()) == "ping";
 }
 
-TEST(Workers, ShareAPortAndServeEveryClient) {
+class WorkersTest : public testing::TestWithParam<Backend> {
+ protected:
+  void SetUp() override {
+    const auto choice = choose_backend(GetParam());
+    if (!choice) GTEST_SKIP() << "not on this machine: " << choice.error().detail;
+  }
+};
+
+TEST_P(WorkersTest, ShareAPortAndServeEveryClient) {
   std::atomic<int> accepted = 0;
   std::uint16_t port = 0;  // written by the first worker before the second is set up
-  auto workers = Workers::start(2, [&](std::size_t) -> Result<void> {
-    auto listener = Listener::bind({"127.0.0.1", port});
-    if (!listener) return fail(listener);
-    port = (*listener)->port();
-    Reactor::current().spawn("serve", serve(std::move(*listener), accepted));
-    return ok();
-  });
+  auto workers = Workers::start(
+      2,
+      [&](std::size_t) -> Result<void> {
+        auto listener = Listener::bind({"127.0.0.1", port});
+        if (!listener) return fail(listener);
+        port = (*listener)->port();
+        Reactor::current().spawn("serve", serve(std::move(*listener), accepted));
+        return ok();
+      },
+      GetParam());
   ASSERT_TRUE(workers.has_value());
-  auto reactor = Reactor::make().value();
+  auto reactor = Reactor::make(GetParam()).value();
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(reactor->run_to_end(ping(port)));
   EXPECT_EQ(accepted, 50);
   (*workers)->stop();
@@ -60,8 +71,8 @@ TEST(Workers, ShareAPortAndServeEveryClient) {
   EXPECT_FALSE(reactor->run_to_end(ping(port)));
 }
 
-TEST(Workers, RunWhatIsPostedOnTheirOwnThread) {
-  auto workers = Workers::start(3, [](std::size_t) { return ok(); });
+TEST_P(WorkersTest, RunWhatIsPostedOnTheirOwnThread) {
+  auto workers = Workers::start(3, [](std::size_t) { return ok(); }, GetParam());
   ASSERT_TRUE(workers.has_value());
   std::mutex mutex;
   std::set<std::thread::id> threads;
@@ -79,7 +90,7 @@ TEST(Workers, RunWhatIsPostedOnTheirOwnThread) {
   EXPECT_EQ(threads.count(std::this_thread::get_id()), 0u);
 }
 
-TEST(Workers, AFailedSetupStopsThemAll) {
+TEST_P(WorkersTest, AFailedSetupStopsThemAll) {
   std::atomic<int> set_up = 0;
   auto workers = Workers::start(3, [&](std::size_t index) -> Result<void> {
     ++set_up;
@@ -116,6 +127,11 @@ TEST(ProcessSignals, ArriveOnTheReactor) {
   EXPECT_EQ(seen, (std::vector<int>{SIGHUP, SIGTERM}));
   EXPECT_FALSE(ProcessSignals::watch({-1}, reactor->poster(), [](int) {}).has_value());
 }
+
+INSTANTIATE_TEST_SUITE_P(Kernel, WorkersTest, testing::Values(Backend::epoll, Backend::io_uring),
+                         [](const auto& tested) {
+                           return std::string(tested.param == Backend::epoll ? "Epoll" : "Uring");
+                         });
 
 }  // namespace
 }  // namespace sallyport::net

@@ -164,7 +164,7 @@ Result<std::optional<Message>> Decoder::next_piece() {
 }
 
 net::Task<Result<void>> MessageReader::fill() {
-  chunk_ = net::Chunk();  // an idle reader owns no buffer
+  chunk_ = net::Chunk();
   auto chunk = co_await stream_.read();
   if (!chunk) co_return fail(chunk);
   begin_with(*std::move(chunk));

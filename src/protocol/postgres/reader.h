@@ -73,10 +73,15 @@ class MessageReader {
   MessageReader(net::Stream& stream, const MessageLimits& limits)
       : stream_(stream), decoder_(limits) {}
 
-  /// What has been received already; nullopt when fill() must be awaited.
-  Result<std::optional<Message>> poll() { return decoder_.next(); }
+  /// What has been received already; nullopt when fill() must be awaited: then the buffer is given
+  /// back, for what comes before fill() may be a long wait for a peer that does not read.
+  Result<std::optional<Message>> poll() {
+    auto message = decoder_.next();
+    if (message && !*message) chunk_ = net::Chunk();
+    return message;
+  }
 
-  /// Receives more. Everything poll() gave before is gone.
+  /// Receives more.
   net::Task<Result<void>> fill();
 
   /// poll() or fill() until there is a message: for the parts of a session that are not hot.
