@@ -22,8 +22,8 @@ def dana(demo):
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
-def test_values_of_many_types_arrive_whole(alice, binary):
-    with alice.cursor(binary=binary) as cursor:
+def test_values_of_many_types_arrive_whole(dana, binary):
+    with dana.cursor(binary=binary) as cursor:
         cursor.execute("select id, name, email, notes, created_at from customers where id = %s",
                        (34,))
         number, name, email, notes, created = cursor.fetchone()

@@ -72,6 +72,9 @@ struct ConnectionConfig {
   std::map<std::string, std::string> tags;
   std::vector<std::string> resource_groups;
   std::vector<policy::ClassificationRule> classification;
+  std::map<std::string, std::string, std::less<>> masks;  // classification -> kind of mask
+  std::vector<policy::RowFilterRule> row_filters;
+  std::uint32_t catalog_refresh_s = 60;  // how old what is known of its tables may get
   PoolConfig pool;
   std::uint32_t connect_timeout_s = 10;
   std::uint32_t statement_timeout_s = 0;  // 0: the server's own

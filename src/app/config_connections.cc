@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/config_parts.h"
+#include "mask/mask.h"
 
 namespace sallyport::app {
 namespace {
@@ -69,6 +70,60 @@ void read_classification(Reading& reading, Fields& connection_fields,
            "a pattern and a class, as in public.customers.email: pii.email"});
     } else {
       connection.classification.push_back(std::move(rule));
+    }
+  }
+}
+
+/// What columns are shown as to those who may not reveal them, by classification.
+void read_masks(Reading& reading, Fields& connection_fields, ConnectionConfig& connection) {
+  const Value* value = connection_fields.map("masks");
+  if (!value) return;
+  for (const Entry& entry : value->entries) {
+    auto kind = scalar_text(*entry.value, "the mask of " + entry.key, reading.problems);
+    if (!kind) continue;
+    if (!mask::kind_of(*kind)) {
+      reading.problems.push_back({entry.value->place, fmt::format("'{}' is no kind of mask", *kind),
+                                  "partial, round, year, hash, redact or null"});
+      continue;
+    }
+    const bool used = std::ranges::any_of(connection.classification, [&](const auto& rule) {
+      return rule.classification == entry.key || rule.classification.starts_with(entry.key + ".");
+    });
+    if (!used) {
+      reading.problems.push_back(
+          {entry.place, fmt::format("nothing is classified as '{}'", entry.key),
+           "a class that stands under classification, or what comes before a dot of one"});
+      continue;
+    }
+    connection.masks[entry.key] = std::move(*kind);
+  }
+}
+
+void read_row_filters(Reading& reading, Fields& connection_fields, ConnectionConfig& connection) {
+  const Value* value = connection_fields.map("row_filters");
+  if (!value) return;
+  constexpr std::string_view hint =
+      "a table, a name and a condition, as in public.orders: {eu-only: \"region = 'EU'\"}";
+  for (const Entry& table : value->entries) {
+    if (table.value->kind != Value::Kind::map) {
+      reading.problems.push_back({table.place,
+                                  fmt::format("the row filters of {} are no map", table.key),
+                                  std::string(hint)});
+      continue;
+    }
+    for (const Entry& entry : table.value->entries) {
+      auto condition = scalar_text(*entry.value, "the row filter " + entry.key, reading.problems);
+      if (!condition) continue;
+      policy::RowFilterRule rule{table.key, entry.key, std::move(*condition)};
+      if (auto checked = policy::check_filter(rule); !checked) {
+        reading.problems.push_back({entry.place, checked.error().detail, std::string(hint)});
+      } else if (!is_name(entry.key)) {
+        reading.problems.push_back({entry.place,
+                                    fmt::format("'{}' is no name of a row filter", entry.key),
+                                    std::string(hint)});
+      } else {
+        connection.row_filters.push_back(std::move(rule));
+      }
     }
   }
 }
@@ -151,6 +206,9 @@ ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   read_tags(reading, fields, connection);
   connection.resource_groups = fields.texts("resource_groups");
   read_classification(reading, fields, connection);
+  read_masks(reading, fields, connection);
+  read_row_filters(reading, fields, connection);
+  connection.catalog_refresh_s = seconds("catalog_refresh_s", 60, 1);
   connection.connect_timeout_s = seconds("connect_timeout_s", 10, 1);
   connection.statement_timeout_s = seconds("statement_timeout_s", 0, 0);
   connection.lock_timeout_s = seconds("lock_timeout_s", 0, 0);

@@ -175,6 +175,7 @@ Result<void> Gateway::open() {
                                                          : GuardOptions::Reads::written});
   cancels_ = std::make_unique<postgres::CancelDesk>(system_random());
   pools_ = std::make_unique<postgres::PoolDesk>();
+  catalogs_ = std::make_unique<postgres::CatalogDesk>(*guard_, system_random());
   auto options = make_postgres_options(config_, worker_count(config_));
   if (!options) return fail(options);
   postgres_options_ = std::move(*options);
@@ -259,6 +260,7 @@ Result<void> Gateway::set_up_worker(std::size_t index) {
                                                   .tickets = logins_->tickets(),
                                                   .cancels = *cancels_,
                                                   .pools = *pools_,
+                                                  .catalogs = *catalogs_,
                                                   .random = system_random()});
   if (!adapter) return fail(adapter);
   worker.adapter = std::move(*adapter);

@@ -83,6 +83,7 @@ class Gateway {
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<postgres::CancelDesk> cancels_;
   std::unique_ptr<postgres::PoolDesk> pools_;
+  std::unique_ptr<postgres::CatalogDesk> catalogs_;
   std::shared_ptr<const postgres::Options> postgres_options_;
   std::vector<Worker> worker_parts_;
   std::atomic<std::size_t> clients_ = 0;

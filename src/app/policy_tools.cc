@@ -55,7 +55,9 @@ std::vector<policy::ConnectionFacts> connection_facts(const Config& config) {
                      .env = connection.env,
                      .tags = connection.tags,
                      .resource_groups = connection.resource_groups,
-                     .classification = connection.classification});
+                     .classification = connection.classification,
+                     .masks = connection.masks,
+                     .row_filters = connection.row_filters});
   }
   return facts;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "app/mask_key.h"
 #include "protocol/postgres/settings.h"
 
 namespace sallyport::app {
@@ -52,8 +53,8 @@ postgres::UpstreamAuth auth_of(const ConnectionConfig& connection) {
           .password = listed("password")};
 }
 
-Result<std::shared_ptr<const postgres::Target>> make_target(const ConnectionConfig& connection,
-                                                            std::size_t workers) {
+Result<std::shared_ptr<postgres::Target>> make_target(const ConnectionConfig& connection,
+                                                      std::size_t workers) {
   auto target = std::make_shared<postgres::Target>();
   target->connection = connection.name;
   target->host = connection.host;
@@ -117,6 +118,12 @@ Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Con
   for (const ConnectionConfig& connection : config.connections) {
     auto target = make_target(connection, workers);
     if (!target) return fail(target);
+    (*target)->catalog_refresh = std::chrono::seconds(connection.catalog_refresh_s);
+    if (!connection.classification.empty()) {
+      auto key = mask_key(config.data, system_random());
+      if (!key) return fail(key, "the key of masks");
+      (*target)->mask_key = std::move(*key);
+    }
     options->targets.emplace(connection.name, std::move(*target));
   }
   options->message_bytes_max = config.limits.message_bytes_max;

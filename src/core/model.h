@@ -105,6 +105,12 @@ struct SqlContext {
   bool dynamic_sql = false;
 };
 
+/// A protection that holds for a command because its chain may not switch it off.
+struct Safeguard {
+  Action action;       // "reveal" on a Column, "unfilter" on a RowFilter
+  std::string effect;  // what is done instead, for people: "partial (pii.email)"
+};
+
 using CommandContext = std::variant<std::monostate, SqlContext>;
 
 /// A bound parameter as it goes into the ledger: text, or base64 of a binary value.
@@ -122,6 +128,10 @@ struct Command {
   std::vector<Action> actions;
   CommandContext context;
   ByteVector raw;
+  /// What is sent instead of `text`: the same with masks and row filters in it. Empty: the text.
+  std::string executed;
+  std::vector<Safeguard> safeguards;   // in force
+  std::uint64_t safeguards_epoch = 0;  // of the policies that said so; 0: none were asked
   /// Known to change nothing: it may be sent before its record is durable, as long as no byte of
   /// its answer is released before that.
   bool read_only = false;

@@ -31,6 +31,8 @@ struct Metrics {
   metrics::Counter& not_analysed = decisions("not_analysed");
   metrics::Counter& not_recorded = decisions("not_recorded");
   metrics::Counter& expired = decisions("expired");
+  metrics::Counter& alerts = metrics::counter(
+      "sallyport_alerts_total", "Invariants that did not hold; the log and the ledger say which.");
   metrics::Counter& logins_refused = metrics::counter(
       "sallyport_logins_refused_total", "Clients turned away before they had a session.");
 };
@@ -132,24 +134,19 @@ std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& se
   }
 
   const std::shared_ptr<const policy::Policies> in_force = policies();
+  if (command.safeguards_epoch != 0 && command.safeguards_epoch != in_force->epoch()) {
+    return std::unexpected(refuse(session, command,
+                                  {.kind = Refusal::Kind::not_analysed,
+                                   .reason = "the policies changed while this was decided",
+                                   .policy = "",
+                                   .hint = "try again"}));
+  }
   const std::shared_ptr<const Decision> decided =
       cache != nullptr ? cache->decide(in_force, session, command, now)
                        : std::make_shared<const Decision>(in_force->decide(session, command, now));
   const Decision& decision = *decided;
   if (decision.verdict != Verdict::allow) {
-    counters().denied.add();
-    const Answer* const no = decision.refused();
-    Refusal refusal{.kind = Refusal::Kind::policy,
-                    .reason = decision.reason,
-                    .policy = no != nullptr && !no->policies.empty() ? no->policies.front() : "",
-                    .hint = ""};
-    auto recorded =
-        ledger_.append({.kind = ledger::RecordKind::refusal,
-                        .session = session.id,
-                        .payload = ledger::refusal_payload(session, command, decision, refusal)});
-    // Refused it is either way; that it could not be recorded is for the operator.
-    if (!recorded) (void)not_recorded(recorded.error());
-    return std::unexpected(std::move(refusal));
+    return std::unexpected(deny(session, command, decision));
   }
 
   auto sequence = ledger_.append({.kind = ledger::RecordKind::command,
@@ -161,10 +158,73 @@ std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& se
   return *sequence;
 }
 
+Refusal Guard::deny(const Session& session, const Command& command, const Decision& decision) {
+  counters().denied.add();
+  const Answer* const no = decision.refused();
+  Refusal refusal{.kind = Refusal::Kind::policy,
+                  .reason = decision.reason,
+                  .policy = no != nullptr && !no->policies.empty() ? no->policies.front() : "",
+                  .hint = ""};
+  auto recorded =
+      ledger_.append({.kind = ledger::RecordKind::refusal,
+                      .session = session.id,
+                      .payload = ledger::refusal_payload(session, command, decision, refusal)});
+  // Refused it is either way; that it could not be recorded is for the operator.
+  if (!recorded) (void)not_recorded(recorded.error());
+  return refusal;
+}
+
+Refusal Guard::refuse_understood(const Session& session, const Command& command, Refusal refusal,
+                                 policy::DecisionCache* cache) {
+  const auto decision = safeguards(session, command.context, command.actions, cache);
+  if (decision->verdict != Verdict::allow) return deny(session, command, *decision);
+  return refuse(session, command, std::move(refusal));
+}
+
 /// Nobody waits for the disk on account of a read whose answer waits for the kernel only.
 ledger::Commit Guard::commit_of(const Command& command) const {
   const bool waits = !command.read_only || options_.reads == GuardOptions::Reads::durable;
   return waits ? ledger::Commit::now : ledger::Commit::soon;
+}
+
+std::shared_ptr<const Decision> Guard::safeguards(const Session& session,
+                                                  const CommandContext& context,
+                                                  std::vector<Action> actions,
+                                                  policy::DecisionCache* cache) const {
+  Command command;
+  command.context = context;
+  command.actions = std::move(actions);
+  const std::shared_ptr<const policy::Policies> in_force = policies();
+  if (cache != nullptr) return cache->decide(in_force, session, command, clock_.now());
+  return std::make_shared<const Decision>(in_force->decide(session, command, clock_.now()));
+}
+
+std::expected<Permit, Refusal> Guard::own(const std::string& event, const std::string& detail) {
+  const SteadyTime started = clock_.steady();
+  Command command;
+  command.kind = "gateway";
+  command.text = event + " " + detail;
+  command.read_only = true;
+  auto sequence =
+      ledger_.append({.kind = ledger::RecordKind::gateway,
+                      .session = "",
+                      .payload = ledger::gateway_payload({.event = event, .detail = detail})},
+                     ledger::Commit::soon);
+  if (!sequence) return std::unexpected(not_recorded(sequence.error()));
+  return Permit(*this, "", *sequence, std::move(command), started);
+}
+
+void Guard::alert(const Session& session, const std::string& event, const std::string& detail) {
+  counters().alerts.add();
+  log::error(event, {{"session", session.id},
+                     {"user", session.chain.to_string()},
+                     {"connection", session.connection},
+                     {"detail", detail}});
+  auto recorded =
+      ledger_.append({.kind = ledger::RecordKind::gateway,
+                      .session = session.id,
+                      .payload = ledger::gateway_payload({.event = event, .detail = detail})});
+  if (!recorded) (void)not_recorded(recorded.error());
 }
 
 Refusal Guard::refuse(const Session& session, const Command& refused, Refusal refusal) {

@@ -88,8 +88,27 @@ class Guard {
   Task<std::expected<Permit, Refusal>> authorize(const Session& session, Command command,
                                                  policy::DecisionCache* cache = nullptr);
 
+  /// Which safeguards the whole chain may switch off (`reveal`, `unfilter`): the same questions as
+  /// of a command, of which nothing is recorded. authorize() refuses a command whose safeguards
+  /// were decided by other policies than those that are in force by then.
+  std::shared_ptr<const Decision> safeguards(const Session& session, const CommandContext& context,
+                                             std::vector<Action> actions,
+                                             policy::DecisionCache* cache) const;
+
+  /// For what the gateway says to a target on its own account, with no word of a client in it:
+  /// reading what a database defines. Recorded as an event, and not decided.
+  std::expected<Permit, Refusal> own(const std::string& event, const std::string& detail);
+
+  /// Records that an invariant did not hold in this session, and tells the operator.
+  void alert(const Session& session, const std::string& event, const std::string& detail);
+
   /// Refuses what could not even be analysed, and records that.
   Refusal refuse(const Session& session, const Command& command, Refusal refusal);
+
+  /// The same for what was understood, but cannot be masked. What the policies deny anyway is
+  /// denied by them.
+  Refusal refuse_understood(const Session& session, const Command& command, Refusal refusal,
+                            policy::DecisionCache* cache);
 
   /// Completes when the answer to this command may be released to the client. Fails if its record
   /// can no longer be made safe: then nothing of the answer may leave.
@@ -114,6 +133,7 @@ class Guard {
   std::expected<std::uint64_t, Refusal> decide_and_append(const Session& session,
                                                           const Command& command,
                                                           policy::DecisionCache* cache);
+  Refusal deny(const Session& session, const Command& command, const Decision& decision);
   ledger::Commit commit_of(const Command& command) const;
   void abandon(Permit& permit) noexcept;
   Result<void> append_outcome(Permit& permit, const Outcome& outcome);

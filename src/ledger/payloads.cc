@@ -76,6 +76,16 @@ void write_command(JsonWriter& json, const Command& command) {
   }
   json.end_array();
   if (const auto* sql = std::get_if<SqlContext>(&command.context)) write_sql(json, *sql);
+  if (!command.executed.empty()) json.field("executed", command.executed);
+  if (!command.safeguards.empty()) {
+    json.key("safeguards").begin_array();
+    for (const Safeguard& safeguard : command.safeguards) {
+      json.begin_object();
+      write_action_fields(json, safeguard.action);
+      json.field("effect", safeguard.effect).end_object();
+    }
+    json.end_array();
+  }
   json.field("read_only", command.read_only).end_object();
 }
 

@@ -163,6 +163,14 @@ Command read_command(const Fields& fields) {
     command.actions.push_back(read_action(fields.of(item, "actions")));
   }
   if (fields.raw().contains("sql")) command.context = read_sql(fields.object("sql"));
+  if (fields.raw().contains("executed")) command.executed = fields.text("executed");
+  if (fields.raw().contains("safeguards")) {
+    for (const json::value& item : fields.array("safeguards")) {
+      const Fields safeguard = fields.of(item, "safeguards");
+      command.safeguards.push_back(
+          {.action = read_action(safeguard), .effect = safeguard.text("effect")});
+    }
+  }
   command.read_only = fields.flag("read_only");
   return command;
 }

@@ -17,7 +17,9 @@ std::vector<std::string_view> split(std::string_view text) {
   }
 }
 
-bool matches(std::string_view pattern, std::span<const std::string_view> names) {
+}  // namespace
+
+bool matches_path(std::string_view pattern, std::span<const std::string_view> names) {
   const auto parts = split(pattern);
   if (parts.size() > names.size()) return false;
   // From the right: what the pattern does not name may be anything.
@@ -28,8 +30,6 @@ bool matches(std::string_view pattern, std::span<const std::string_view> names) 
   return true;
 }
 
-}  // namespace
-
 std::vector<std::string> ConnectionFacts::classifications(std::string_view database,
                                                           std::string_view schema,
                                                           std::string_view table,
@@ -37,7 +37,7 @@ std::vector<std::string> ConnectionFacts::classifications(std::string_view datab
   const std::array names{database, schema, table, column};
   std::vector<std::string> found;
   for (const ClassificationRule& rule : classification) {
-    if (!matches(rule.pattern, names)) continue;
+    if (!matches_path(rule.pattern, names)) continue;
     if (std::ranges::find(found, rule.classification) == found.end()) {
       found.push_back(rule.classification);
     }
@@ -58,6 +58,20 @@ Result<void> check_rule(const ClassificationRule& rule) {
   if (std::ranges::find(labels, "") != labels.end()) {
     return bad("\"" + rule.classification + "\" is no name of a classification");
   }
+  return ok();
+}
+
+Result<void> check_filter(const RowFilterRule& rule) {
+  const auto parts = split(rule.table);
+  const auto bad = [&](std::string_view why) {
+    return fail(Errc::invalid, "row filter of \"" + rule.table + "\": " + std::string(why));
+  };
+  if (parts.size() < 2 || parts.size() > 3) {
+    return bad("a table has two or three parts, such as public.customers");
+  }
+  if (std::ranges::find(parts, "") != parts.end()) return bad("a part is empty");
+  if (rule.name.empty()) return bad("it has no name");
+  if (rule.condition.empty()) return bad("it has no condition");
   return ok();
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 // What the policies may know of a connection, from the configuration.
 
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,13 @@ struct ClassificationRule {
   std::string classification;  // "pii.email", which is in "pii"
 };
 
+/// Rows that a chain may see only if it may `unfilter`: all others have to meet the condition.
+struct RowFilterRule {
+  std::string table;      // "public.customers"; `*` as in a classification
+  std::string name;       // RowFilter::"shop/app/public/customers/<name>"
+  std::string condition;  // SQL over the table's own columns
+};
+
 struct ConnectionFacts {
   std::string name;
   std::string protocol;  // "postgres"
@@ -25,13 +34,20 @@ struct ConnectionFacts {
   std::map<std::string, std::string> tags;
   std::vector<std::string> resource_groups;
   std::vector<ClassificationRule> classification;
+  std::map<std::string, std::string, std::less<>> masks;  // classification -> kind of mask
+  std::vector<RowFilterRule> row_filters;
 
+  bool protects() const { return !classification.empty() || !row_filters.empty(); }
   /// All classifications of a column; names as they are, not escaped.
   std::vector<std::string> classifications(std::string_view database, std::string_view schema,
                                            std::string_view table, std::string_view column) const;
 };
 
+/// "public.customers" matches any database's, "*" any name.
+bool matches_path(std::string_view pattern, std::span<const std::string_view> names);
+
 /// Refuses a rule that could never match as meant.
 Result<void> check_rule(const ClassificationRule& rule);
+Result<void> check_filter(const RowFilterRule& rule);
 
 }  // namespace sallyport::policy

@@ -32,6 +32,11 @@ std::uint64_t epoch_of(const std::vector<cedar::PolicyText>& texts,
     for (const auto& [key, value] : facts.tags) add(key + "=" + value);
     for (const std::string& group : facts.resource_groups) add("group " + group);
     for (const auto& rule : facts.classification) add(rule.pattern + " " + rule.classification);
+    for (const auto& [classification, mask] : facts.masks) add(classification + " " + mask);
+    for (const auto& rule : facts.row_filters) {
+      add(rule.table + " " + rule.name);
+      add(rule.condition);
+    }
   }
   // 53 bits: whole in every JSON reader.
   return read_u64(digest.finish()) >> 11;
@@ -75,6 +80,9 @@ Result<std::shared_ptr<const Policies>> Policies::make(const std::vector<cedar::
   for (const ConnectionFacts& facts : connections) {
     for (const ClassificationRule& rule : facts.classification) {
       if (auto checked = check_rule(rule); !checked) return fail(checked, facts.name);
+    }
+    for (const RowFilterRule& rule : facts.row_filters) {
+      if (auto checked = check_filter(rule); !checked) return fail(checked, facts.name);
     }
   }
   const std::uint64_t epoch = epoch_of(texts, connections, tenant);

@@ -8,6 +8,7 @@
 #include "core/resource_id.h"
 #include "net/reactor.h"
 #include "protocol/postgres/conversation.h"
+#include "protocol/postgres/sql/mask_sql.h"
 
 namespace sallyport::postgres {
 namespace {
@@ -84,6 +85,7 @@ Adapter::Adapter(std::shared_ptr<const Options> options, Shared shared,
     : options_(std::move(options)),
       shared_(shared),
       parser_(std::move(parser)),
+      masking_(shared.guard, shared.catalogs, *parser_, decisions_),
       pool_(shared.pools, shared.random) {}
 
 Adapter::~Adapter() = default;
@@ -184,8 +186,7 @@ Task<void> Adapter::serve_session(LoggedIn client, std::shared_ptr<const Options
   counters().started.add();
   const metrics::InFlight open(counters().open);
   const SteadyTime started = shared_.guard.clock().steady();
-  ledger::SessionEnd end =
-      co_await run_session(client, session, *options, *target, target, deadline);
+  ledger::SessionEnd end = co_await run_session(client, session, *options, target, deadline);
   end.duration = std::chrono::duration_cast<std::chrono::microseconds>(
       shared_.guard.clock().steady() - started);
   shared_.guard.close(session, end);
@@ -199,9 +200,10 @@ Task<void> Adapter::serve_session(LoggedIn client, std::shared_ptr<const Options
 }
 
 Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& session,
-                                              const Options& options, const Target& target,
+                                              const Options& options,
                                               std::shared_ptr<const Target> kept,
                                               SteadyTime deadline) {
+  const Target& target = *kept;
   Command connect;
   connect.kind = "connect";
   connect.text = "connect to " + session.connection + "/" + session.database;
@@ -227,8 +229,12 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                       .settings = client.settings.settings};
   const std::vector<std::string> search_path = search_path_of(target);
   login.settings.emplace_back("search_path", to_search_path(search_path));
+  // What masks of the kind `hash` are made with. Nobody reads it back: see sql/guarded.h.
+  if (!target.mask_key.empty() && masking_.concerns(session)) {
+    login.settings.emplace_back(sql::mask_key_setting, target.mask_key);
+  }
   const std::string label = login.label;
-  auto leased = co_await pool_.take(*permit, std::move(kept), std::move(login), deadline);
+  auto leased = co_await pool_.take(*permit, kept, std::move(login), deadline);
   if (!leased) {
     const Error& problem = leased.error().error;
     // A setting of the client's that the server does not take is the client's to mend.
@@ -325,11 +331,13 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
                                .parser = *parser_,
                                .shapes = shapes_,
                                .decisions = decisions_,
+                               .masking = masking_,
+                               .catalogs = shared_.catalogs,
                                .options = options,
                                .client = *client.stream,
                                .client_reader = *client.reader,
                                .upstream = upstream,
-                               .target = &target,
+                               .target = kept,
                                .read_only = read_only,
                                .label = label,
                                .reuse = target.pool.reuse,

@@ -24,7 +24,9 @@
 #include "net/stream.h"
 #include "policy/decision_cache.h"
 #include "protocol/postgres/cancel.h"
+#include "protocol/postgres/catalog_desk.h"
 #include "protocol/postgres/login.h"
+#include "protocol/postgres/masking.h"
 #include "protocol/postgres/options.h"
 #include "protocol/postgres/pool.h"
 #include "protocol/postgres/sql/parser.h"
@@ -45,6 +47,7 @@ class Adapter {
     identity::Tickets& tickets;
     CancelDesk& cancels;
     PoolDesk& pools;
+    CatalogDesk& catalogs;
     Random& random;
   };
   /// What is shared must outlive the adapter and every serve(). Fails if the SQL sandbox cannot be
@@ -76,8 +79,8 @@ class Adapter {
   Task<void> serve_session(LoggedIn client, std::shared_ptr<const Options> options,
                            SteadyTime deadline);
   Task<ledger::SessionEnd> run_session(LoggedIn& client, const Session& session,
-                                       const Options& options, const Target& target,
-                                       std::shared_ptr<const Target> kept, SteadyTime deadline);
+                                       const Options& options, std::shared_ptr<const Target> kept,
+                                       SteadyTime deadline);
   Task<void> tell(LoggedIn& client, ErrorText error);
 
   std::shared_ptr<const Options> options_;
@@ -85,6 +88,7 @@ class Adapter {
   std::unique_ptr<sql::Parser> parser_;
   sql::ShapeCache shapes_;
   policy::DecisionCache decisions_;
+  Masking masking_;
   std::list<std::shared_ptr<Live>> open_;
   std::list<net::Stream*> logging_in_;
   std::size_t clients_ = 0;

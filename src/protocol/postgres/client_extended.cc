@@ -49,15 +49,16 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
     asked.sqlstate = "42601";
   }
   if (asked.refusal) {
-    refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate,
-                    asked.position);
+    refuse_extended(refused(asked), asked.sqlstate, asked.position);
     co_return ok();
   }
   auto prepared = std::make_shared<Prepared>();
   prepared->sql = asked.command.text;
+  prepared->as = asked.replaced_sql;
   prepared->analysis = asked.analysis;
+  prepared->shield = asked.shield;
   prepared->batch = batch_;
-  prepared->held = Held(held_bytes_, prepared->sql.size() + 512);
+  prepared->held = Held(held_bytes_, prepared->sql.size() + prepared->as.size() + 512);
   append_parse(asked.command.raw, name,
                asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql, types);
   asked.command.read_only = true;  // to parse is not to run
@@ -122,10 +123,11 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   }
   if (std::ranges::any_of(prepared->analysis->statements, uses_names)) co_await batches_answered();
   if (ended_ || skipping_) co_return ok();
-  Asked asked = ask_prepared("execute", *prepared);
+  Asked asked = co_await ask_prepared("execute", prepared);
+  if (ended_ || skipping_) co_return ok();
   asked.command.parameters = parameters;
   if (asked.refusal) {
-    refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate, 0);
+    refuse_extended(refused(asked), asked.sqlstate, 0);
     co_return ok();
   }
   asked.command.raw = std::move(raw);
@@ -147,6 +149,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   auto portal = std::make_shared<Portal>();
   portal->prepared = prepared;
   portal->parameters = std::move(parameters);
+  portal->shield = asked.shield;
   portal->batch = batch_;
   portal->held = Held(held_bytes_, held);
   if (!names_.define(name, portal)) {
@@ -233,10 +236,12 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     if (ended_ || skipping_) co_return ok();
   }
   if (!portal->permit) {
-    Asked asked = ask_prepared("execute", *portal->prepared);
+    Asked asked = co_await ask_prepared("execute", portal->prepared);
+    if (ended_ || skipping_) co_return ok();
     asked.command.parameters = portal->parameters;
+    portal->shield = asked.shield;
     if (asked.refusal) {
-      refuse_extended(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate, 0);
+      refuse_extended(refused(asked), asked.sqlstate, 0);
       co_return ok();
     }
     ++end_.commands;

@@ -301,16 +301,73 @@ Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
   // A name that SQL made may only be used when it is certain what it means.
   if (std::ranges::any_of(asked.analysis->statements, uses_names)) co_await batches_answered();
   add_actions(*asked.analysis, asked.command.text, asked);
+  co_await protect(asked, nullptr);
   co_return asked;
 }
 
-Conversation::Asked Conversation::ask_prepared(std::string kind, const Prepared& prepared) {
+Task<Conversation::Asked> Conversation::ask_prepared(std::string kind,
+                                                     std::shared_ptr<const Prepared> prepared) {
   Asked asked;
   asked.command.kind = std::move(kind);
-  asked.command.text = prepared.sql;
-  asked.analysis = prepared.analysis;
-  add_actions(*prepared.analysis, prepared.sql, asked);
-  return asked;
+  asked.command.text = prepared->sql;
+  asked.analysis = prepared->analysis;
+  add_actions(*prepared->analysis, prepared->sql, asked);
+  const std::string sent = prepared->as.empty() ? prepared->sql : prepared->as;
+  co_await protect(asked, &sent);
+  co_return asked;
+}
+
+Refusal Conversation::refused(const Asked& asked) {
+  if (!asked.understood) return guard_.refuse(session_, asked.command, *asked.refusal);
+  return guard_.refuse_understood(session_, asked.command, *asked.refusal, &decisions_);
+}
+
+/// Masks and filters what it would show. `sent`: what the server has been given of this text
+/// already; what would be sent now has to be the same.
+Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
+  if (asked.refusal || !masking_.concerns(session_)) co_return;
+  asked.understood = true;
+  const auto question = [&](const sql::Analysis& analysis, std::string_view sql) {
+    return Masking::Question{.session = session_,
+                             .target = target_,
+                             .context = asked.command.context,
+                             .analysis = analysis,
+                             .sql = sql,
+                             .path = place_.search_path};
+  };
+  Masked masked = co_await masking_.mask(question(*asked.analysis, asked.command.text));
+  guarded_ = guarded_ || masked.guarded;
+  asked.command.safeguards = std::move(masked.safeguards);
+  asked.command.safeguards_epoch = masked.epoch;
+  asked.shield = masked.shield;
+  const auto other = [&](const std::string& before, const Masked& now) {
+    if (now.refusal) {
+      asked.refusal = now.refusal;
+      asked.sqlstate = now.sqlstate;
+    } else if (now.sql != before) {
+      asked.refusal =
+          not_analysed("what is masked for you has changed since this statement was prepared",
+                       "prepare it again");
+      asked.sqlstate = "0A000";
+    }
+  };
+  if (sent != nullptr && asked.replaced_sql.empty()) {
+    other(*sent, masked);
+  } else if (masked.refusal) {
+    other("", masked);
+  }
+  if (asked.refusal) co_return;
+  if (masked.changed) {
+    asked.command.executed = masked.sql;
+    asked.replaced_sql = std::move(masked.sql);
+  }
+  for (const Sent& named : asked.named) {
+    const Masked again = co_await masking_.mask(question(*named.analysis, named.sql));
+    other(named.sent(), again);
+    if (asked.refusal) co_return;
+    asked.command.safeguards.insert(asked.command.safeguards.end(), again.safeguards.begin(),
+                                    again.safeguards.end());
+  }
 }
 
 void Conversation::add_actions(const sql::Analysis& analysis, std::string_view sql, Asked& asked) {
@@ -393,6 +450,7 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
     }
     meant = prepared->analysis;
     sql = prepared->sql;
+    asked.named.push_back({.sql = sql, .as = prepared->as, .analysis = meant});
   } else if (statement.cursor == sql::CursorEffect::fetch ||
              statement.cursor == sql::CursorEffect::move) {
     const Cursor* const cursor = names_.cursor(statement.cursor_name);
@@ -405,6 +463,7 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
     }
     meant = cursor->analysis;
     sql = cursor->sql;
+    asked.named.push_back({.sql = sql, .as = cursor->as, .analysis = meant});
   }
   if (meant != nullptr) {
     sql::Decidable inner = sql::decidable(*meant, sql, place_);
@@ -523,8 +582,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
   Asked asked = co_await ask("query", std::string(*text));
   if (ended_) co_return ok();
   if (asked.refusal) {
-    refuse_query(guard_.refuse(session_, asked.command, *asked.refusal), asked.sqlstate,
-                 asked.position);
+    refuse_query(refused(asked), asked.sqlstate, asked.position);
     co_return ok();
   }
   append_query(asked.command.raw,
@@ -552,6 +610,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
   reply.copies_expected = copies_from_client(*asked.analysis);
   reply.permit.emplace(std::move(*permit));
   reply.analysis = std::move(asked.analysis);
+  reply.shield = std::move(asked.shield);
   expect(std::move(reply));
   co_return ok();
 }

@@ -19,6 +19,7 @@
 #include "guard/guard.h"
 #include "net/signal.h"
 #include "net/stream.h"
+#include "protocol/postgres/masking.h"
 #include "protocol/postgres/names.h"
 #include "protocol/postgres/options.h"
 #include "protocol/postgres/reader.h"
@@ -49,6 +50,7 @@ struct Reply {
   Expect expect = Expect::local;
   std::optional<Permit> permit;                   // query, parse
   std::shared_ptr<const sql::Analysis> analysis;  // query: what to apply when it has succeeded
+  std::shared_ptr<const Shield> shield;           // query: what its answer may not show
   std::string name;                               // parse, bind, close: what is named
   std::shared_ptr<Prepared> prepared;             // parse, close
   std::shared_ptr<Prepared> before;               // parse: what the name meant
@@ -90,15 +92,17 @@ class Conversation {
     sql::Parser& parser;
     sql::ShapeCache& shapes;
     policy::DecisionCache& decisions;
+    Masking& masking;
+    CatalogDesk& catalogs;
     const Options& options;
     net::Stream& client;
     MessageReader& client_reader;
     Upstream& upstream;
-    const Target* target = nullptr;  // its settings are the operator's, not the client's
-    bool read_only = false;          // the server runs this session in read-only transactions
-    std::string label;               // application_name, which the gateway keeps as it is
-    bool reuse = false;              // a clean end leaves the connection reset, not closed
-    std::function<void()> let_go;    // before a database is dropped, renamed or copied
+    std::shared_ptr<const Target> target;  // its settings are the operator's, not the client's
+    bool read_only = false;                // the server runs this session in read-only transactions
+    std::string label;                     // application_name, which the gateway keeps as it is
+    bool reuse = false;                    // a clean end leaves the connection reset, not closed
+    std::function<void()> let_go;          // before a database is dropped, renamed or copied
     sql::Place place;
   };
   /// All references must outlive run().
@@ -151,13 +155,20 @@ class Conversation {
     Command command;
     std::shared_ptr<const sql::Analysis> analysis;
     std::string replaced_sql;  // what to send instead of the client's text, or empty
+    /// What names in it stand for, as the client wrote it and as it was sent.
+    std::vector<Sent> named;
+    std::shared_ptr<const Shield> shield;
+    bool understood = false;  // its actions are known, so that the policies can be asked
     std::optional<Refusal> refusal;
     std::string_view sqlstate = "42501";
     std::uint32_t position = 0;
   };
   /// Analyses a text and says what it would do, or why it may not be asked at all.
   Task<Asked> ask(std::string kind, std::string sql);
-  Asked ask_prepared(std::string kind, const Prepared& prepared);
+  Task<Asked> ask_prepared(std::string kind, std::shared_ptr<const Prepared> prepared);
+  Refusal refused(const Asked& asked);
+  Task<void> protect(Asked& asked, const std::string* sent);
+  void definitions_changed(const sql::Analysis& analysis);
   void add_actions(const sql::Analysis& analysis, std::string_view sql, Asked& asked);
   std::optional<Refusal> check_session_state(const sql::Statement& statement);
   void add_named(const sql::Statement& statement, Asked& asked);
@@ -178,6 +189,12 @@ class Conversation {
   Result<void> on_result(Reply& head, Outcome& outcome, const Message& message);
   Result<void> on_row(Reply& head, const Message& message);
   Result<void> on_piece(Reply& head, const Message& message);
+
+  // guarded_answers.cc
+  bool shows_hidden(const Shield* shield, Bytes row_description);
+  Result<void> alarm();
+  void error_to_client(const Message& message, const sql::Analysis* analysis);
+  bool notice_to_client(const Message& message);
   Result<void> on_query_done(Reply& head, const Message& message);
   Result<void> on_error(Reply& head, const Message& message);
   Result<void> on_ready(Reply& head, const Message& message);
@@ -188,7 +205,7 @@ class Conversation {
   void pop();
   void drain_local();
   void begin_copy_in(const Permit& permit);
-  void apply(const sql::Analysis& analysis, std::string_view sql);
+  void apply(const sql::Analysis& analysis, std::string_view sql, std::string_view sent);
   void transaction_ended();
   void set_path(const sql::SettingChange& setting);
   void path_changed();
@@ -204,11 +221,13 @@ class Conversation {
   sql::Parser& parser_;
   sql::ShapeCache& shapes_;
   policy::DecisionCache& decisions_;
+  Masking& masking_;
+  CatalogDesk& catalogs_;
   const Options& options_;
   net::Stream& client_;
   MessageReader& client_reader_;
   Upstream& upstream_;
-  const Target* const target_;
+  const std::shared_ptr<const Target> target_;
   const bool read_only_;
   sql::Place place_;
   SearchPath path_;
@@ -228,6 +247,10 @@ class Conversation {
   std::string last_tag_;
   const std::string label_;
   bool label_lost_ = false;  // by RESET ALL and the like
+  /// Something on the connection is masked or filtered for this chain: what the server says beside
+  /// its answers is not for it. Stays, for a commit may say late what a statement did.
+  bool guarded_ = false;
+  bool definitions_change_ = false;  // by the transaction that is open
   const bool reuse_;
   bool stained_ = false;  // by what no reset undoes
   bool reset_begun_ = false;

@@ -39,11 +39,24 @@ class Held {
   std::size_t bytes_ = 0;
 };
 
+struct Shield;  // masking.h
+
+/// A text as the client wrote it, and as the server got it: with its masks.
+struct Sent {
+  std::string sql;
+  std::string as;  // empty: the same
+  std::shared_ptr<const sql::Analysis> analysis;
+
+  const std::string& sent() const { return as.empty() ? sql : as; }
+};
+
 /// A prepared statement. `batch` is the number of the batch (up to a Sync) whose confirmation it
 /// waits for; 0 once the server has confirmed it.
 struct Prepared {
   std::string sql;
+  std::string as;  // what was sent, where that is not `sql`
   std::shared_ptr<const sql::Analysis> analysis;
+  std::shared_ptr<const Shield> shield;
   std::uint64_t batch = 0;
   Held held;
 };
@@ -56,6 +69,7 @@ struct Portal {
   std::optional<Permit> permit;
   std::optional<Outcome> outcome;        // of the Execute that is running
   std::optional<std::uint16_t> columns;  // of its rows, once described
+  std::shared_ptr<const Shield> shield;  // what its rows may not show
   std::uint64_t batch = 0;
   Held held;
 };
@@ -63,6 +77,7 @@ struct Portal {
 /// What a DECLAREd cursor reads.
 struct Cursor {
   std::string sql;
+  std::string as;  // what was sent, where that is not `sql`
   std::shared_ptr<const sql::Analysis> analysis;
   bool hold = false;
 };

@@ -53,6 +53,9 @@ struct Target {
   /// the client's.
   std::vector<std::pair<std::string, std::string>> settings;
   PoolOptions pool;
+  /// 64 hex digits, for masks of the kind `hash`: a setting of every session.
+  std::string mask_key;
+  std::chrono::seconds catalog_refresh{60};  // how old what is known of its tables may get
 
   /// search_path is only the default: who may change it is for the policies to say.
   bool fixes(std::string_view setting) const {

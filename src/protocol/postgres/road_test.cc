@@ -346,6 +346,8 @@ class Road : public testing::Test {
       MessageReader reader(client, limits);
       sql::ShapeCache shapes;
       policy::DecisionCache decisions;
+      CatalogDesk catalogs(guard, system_random());
+      Masking masking(guard, catalogs, *parser_, decisions);
       const Options options;
       Conversation conversation({.session = session,
                                  .permit = permit,
@@ -353,6 +355,8 @@ class Road : public testing::Test {
                                  .parser = *parser_,
                                  .shapes = shapes,
                                  .decisions = decisions,
+                                 .masking = masking,
+                                 .catalogs = catalogs,
                                  .options = options,
                                  .client = client,
                                  .client_reader = reader,

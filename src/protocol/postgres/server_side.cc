@@ -104,7 +104,7 @@ Task<Result<void>> Conversation::on_server(const Message& message) {
     if (message.type != backend::error) co_return unexpected(message, "with nothing asked");
     // The server's own reason to end the session: "terminating connection due to ...".
     if (auto fields = error_fields(message.body); !fields) co_return fail(fields);
-    to_client(message.raw);
+    error_to_client(message, nullptr);
     stop("target", describe_error(message.body));
     co_return ok();
   }
@@ -125,8 +125,10 @@ Result<void> Conversation::on_unasked(const Message& message) {
     }
   } else if (message.type == backend::notice) {
     if (auto fields = error_fields(message.body); !fields) return fail(fields);
-  } else if (auto checked = check_notification(message.body); !checked) {
-    return fail(checked);
+    if (notice_to_client(message)) return ok();
+  } else {
+    if (auto checked = check_notification(message.body); !checked) return fail(checked);
+    if (guarded_) return ok();
   }
   to_client(message.raw);
   return ok();
@@ -192,6 +194,10 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
       if (message.type == backend::row_description) {
         auto columns = row_description_fields(message.body);
         if (!columns) return fail(columns);
+        const Shield* const shield = head.portal != nullptr     ? head.portal->shield.get()
+                                     : head.prepared != nullptr ? head.prepared->shield.get()
+                                                                : nullptr;
+        if (shows_hidden(shield, message.body)) return alarm();
         if (head.portal != nullptr) head.portal->columns = *columns;
       } else if (message.type != backend::no_data || !message.body.empty()) {
         return unexpected(message, "instead of a description");
@@ -311,6 +317,7 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
       if (head.stage != Stage::none) return unexpected(message, "inside a result");
       auto columns = row_description_fields(message.body);
       if (!columns) return fail(columns);
+      if (shows_hidden(head.shield.get(), message.body)) return alarm();
       head.columns = *columns;
       head.stage = Stage::rows;
       break;
@@ -369,7 +376,7 @@ Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
     if (!tag) return fail(tag);
     outcome.tag = last_tag_ = *tag;
     outcome.rows = rows_of_tag(*tag);
-    apply(*portal.prepared->analysis, portal.prepared->sql);
+    apply(*portal.prepared->analysis, portal.prepared->sql, portal.prepared->as);
   } else if (!message.body.empty()) {
     return unexpected(message, "with a body");
   } else {
@@ -390,7 +397,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
   if (!fields) return fail(fields);
   for (const auto& [code, value] : *fields) {
     if (code == 'V' && (value == "FATAL" || value == "PANIC")) {
-      to_client(message.raw);  // the server's last words, whatever was asked
+      error_to_client(message, nullptr);  // the server's last words, whatever was asked
       stop("target", describe_error(message.body));
       return ok();
     }
@@ -402,7 +409,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
       if (head.outcome.failed) return unexpected(message, "twice");
       head.outcome.failed = true;
       head.outcome.error = sqlstate_of(message.body);
-      to_client(message.raw);
+      error_to_client(message, head.analysis.get());
       return ok();
     case Expect::refused_query:
       if (head.answered) return unexpected(message, "twice");
@@ -412,7 +419,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
     case Expect::sync:
       // A commit that failed, deferred constraints for example.
       if (std::exchange(head.answered, true)) return unexpected(message, "twice");
-      to_client(message.raw);
+      error_to_client(message, nullptr);
       return ok();
     case Expect::refused_parse:
       to_client(head.local);
@@ -420,7 +427,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
     case Expect::execute:
       head.portal->outcome->failed = true;
       head.portal->outcome->error = sqlstate_of(message.body);
-      to_client(message.raw);
+      error_to_client(message, head.portal->prepared->analysis.get());
       break;
     case Expect::parse:
       head.outcome.error = sqlstate_of(message.body);
@@ -429,7 +436,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
     case Expect::describe_statement:
     case Expect::describe_portal:
     case Expect::close:
-      to_client(message.raw);
+      error_to_client(message, head.prepared != nullptr ? head.prepared->analysis.get() : nullptr);
       break;
     case Expect::label:
     case Expect::local:
@@ -507,7 +514,10 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
       if (!failed && head.completed != std::max<std::size_t>(head.analysis->statements.size(), 1)) {
         return unexpected(message, "before every statement was complete");
       }
-      if (!failed) apply(*head.analysis, head.permit->command().text);
+      if (!failed) {
+        const Command& command = head.permit->command();
+        apply(*head.analysis, command.text, command.executed);
+      }
       if (auto settled = guard_.settle(*std::exchange(head.permit, std::nullopt), head.outcome);
           !settled) {
         return fail(Errc::io, settled.error().detail);
@@ -533,7 +543,12 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
   --owed_ready_;
   copy_in_ = nullptr;
   transaction_ = status;
-  if (status == 'I') transaction_ended();
+  if (status == 'I') {
+    transaction_ended();
+    if (std::exchange(definitions_change_, false)) {
+      catalogs_.changed(session_.connection, session_.database);
+    }
+  }
   to_client(message.raw);
   pop();
   return ok();
@@ -563,7 +578,9 @@ void Conversation::drain_local() {
 
 // ---- What a statement that succeeded changed for the session -----------------------------------
 
-void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
+void Conversation::apply(const sql::Analysis& analysis, std::string_view text,
+                         std::string_view sent) {
+  definitions_changed(analysis);
   const auto inner = [](const sql::Statement& statement) {
     auto of = std::make_shared<sql::Analysis>();
     of->statements = statement.nested;
@@ -575,6 +592,7 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
       case sql::NamedEffect::define: {
         auto prepared = std::make_shared<Prepared>();
         prepared->sql = text;
+        prepared->as = sent;
         prepared->analysis = inner(statement);
         std::shared_ptr<Prepared> before;
         kept = names_.define(statement.prepared_name, std::move(prepared), before);
@@ -594,6 +612,7 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
     switch (statement.cursor) {
       case sql::CursorEffect::declare:
         kept = kept && names_.define(statement.cursor_name, Cursor{.sql = std::string(text),
+                                                                   .as = std::string(sent),
                                                                    .analysis = inner(statement),
                                                                    .hold = statement.cursor_hold});
         break;
@@ -619,6 +638,21 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text) {
     }
   }
   path_changed();
+}
+
+/// Names may mean something else from now on, and after the transaction that this is in.
+void Conversation::definitions_changed(const sql::Analysis& analysis) {
+  const bool changes = std::ranges::any_of(analysis.statements, [](const sql::Statement& one) {
+    return one.kind == "do" || one.kind == "call" || !one.objects.empty() ||
+           std::ranges::any_of(one.relations, [](const sql::RelationUse& relation) {
+             return !relation.temporary &&
+                    (relation.use == sql::Use::create || relation.use == sql::Use::alter ||
+                     relation.use == sql::Use::drop || relation.use == sql::Use::trigger);
+           });
+  });
+  if (!changes) return;
+  definitions_change_ = true;
+  catalogs_.changed(session_.connection, session_.database);
 }
 
 void Conversation::set_path(const sql::SettingChange& setting) {

@@ -3,6 +3,7 @@
 // decided command goes out as its Permit holds it, and everything else is one of a closed list of
 // protocol messages.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "guard/guard.h"
 #include "net/stream.h"
+#include "protocol/postgres/catalog/catalog.h"
 #include "protocol/postgres/options.h"
 #include "protocol/postgres/reader.h"
 
@@ -86,6 +88,12 @@ class Upstream {
   /// has had nothing to say since the reset.
   Task<Result<void>> hand_over(const Permit& session, std::string_view label, SteadyTime deadline);
 
+  /// What the database defines, in one transaction that reads only (upstream_catalog.cc). Under a
+  /// Permit of the gateway's own; fails at `deadline`.
+  Task<Result<std::shared_ptr<const catalog::Catalog>>> read_catalog(const Permit& own,
+                                                                     std::uint64_t epoch,
+                                                                     SteadyTime deadline);
+
   /// The server reported a setting by ParameterStatus.
   void note_report(std::string_view name, std::string_view value);
   /// A cancel was sent: it may arrive at any time.
@@ -111,6 +119,8 @@ class Upstream {
   Task<Result<void>> own_command(std::string_view tag, std::size_t& asides);
   Task<Result<void>> own_ready(std::size_t& asides);
   Task<Result<void>> probe_answer(std::size_t& asides);
+  Task<Result<void>> own_statement(std::string_view sql, std::string_view tag);
+  Task<Result<void>> own_rows(std::string_view sql, const std::function<Result<void>(Bytes)>& row);
 
   std::shared_ptr<const Target> target_;
   std::unique_ptr<net::Stream> stream_;

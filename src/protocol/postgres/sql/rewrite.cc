@@ -70,6 +70,7 @@ struct Shared {
   const Protections& protections;
   std::map<Oid, Rewriting> views;
   std::set<ColumnOrigin> masked;
+  std::set<Oid> filtered;
   int depth = 0;
 };
 
@@ -89,6 +90,7 @@ class Rewriter {
     auto mentions = read_mentions();
     if (!mentions) return fail(mentions);
     mentions_ = std::move(*mentions);
+    out_.depends_on_constants = mentions_.called.contains("current_setting");
 
     Guarded guarded{
         .catalog = shared_.catalog,
@@ -148,6 +150,10 @@ class Rewriter {
       for (const MaskedColumn& column : found.protection->masked) {
         shared_.masked.insert({relation.oid, column.number});
       }
+      if (!found.protection->filters.empty()) {
+        shared_.filtered.insert(relation.oid);
+        filters_ = true;
+      }
     }
     if (!relation.is_view() || relation.oid < catalog::first_normal_oid) return found;
     const auto known = shared_.views.find(relation.oid);
@@ -161,7 +167,12 @@ class Rewriter {
       shared_.views[relation.oid] = std::move(*inner);
     }
     const Rewriting& view = shared_.views[relation.oid];
-    if (view.changed || !view.refused.empty()) found.view = &view;
+    if (!view.filtered.empty()) filters_ = true;
+    // What is stored was neither masked nor filtered when it was; its columns are classified as
+    // what they are made of.
+    const bool stored = relation.kind == RelationKind::materialized_view;
+    const bool through = stored ? !view.filtered.empty() : view.changed;
+    if (through || !view.refused.empty()) found.view = &view;
     return found;
   }
 
@@ -170,7 +181,8 @@ class Rewriter {
     if (!found) return {.unclear = true};
     return {.protection = found->protection,
             .through_view = found->view != nullptr,
-            .unclear = found->view != nullptr && !found->view->refused.empty()};
+            .unclear = (found->view != nullptr && !found->view->refused.empty()) ||
+                       (found->protection != nullptr && !found->protection->unclear.empty())};
   }
 
   /// Empty: the function may be called, for its body was read and touches nothing protected.
@@ -213,6 +225,11 @@ class Rewriter {
     if (found->empty()) return ok();
     if (found->view != nullptr && !found->view->refused.empty()) {
       refuse("the view " + site.name.name + " cannot be rewritten: " + found->view->refused);
+      return ok();
+    }
+    if (found->protection != nullptr && !found->protection->unclear.empty()) {
+      refuse(site.name.name + " cannot be masked: " + found->protection->unclear,
+             "the operator can classify its own columns");
       return ok();
     }
     if (site.sampled) {
@@ -419,6 +436,10 @@ class Rewriter {
 
   Result<Rewriting> finish() {
     out_.masked.assign(shared_.masked.begin(), shared_.masked.end());
+    // Of a definition only its own, for what is stored by it.
+    if (!definition_ || filters_) {
+      out_.filtered.assign(shared_.filtered.begin(), shared_.filtered.end());
+    }
     if (edits_.empty()) return std::move(out_);
     out_.sql = apply(sql_, edits_);
     if (out_.sql.size() > rewritten_bytes_max) {
@@ -485,6 +506,7 @@ class Rewriter {
   std::set<std::string, std::less<>> masked_names_;
   std::set<std::string, std::less<>> replaced_rows_;
   bool hidden_names_ = false;
+  bool filters_ = false;  // something that is filtered is behind it
   Rewriting out_;
 };
 

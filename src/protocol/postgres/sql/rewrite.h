@@ -29,8 +29,10 @@ struct MaskedColumn {
 struct Protection {
   std::vector<MaskedColumn> masked;  // in order of number
   std::vector<std::string> filters;  // conditions that every row that is read must meet
+  /// Not empty: it holds what nobody can tell, and must not be read at all.
+  std::string unclear = "";
 
-  bool empty() const { return masked.empty() && filters.empty(); }
+  bool empty() const { return masked.empty() && filters.empty() && unclear.empty(); }
 };
 
 /// The protection of a relation, or null. Asked for every relation that a statement reaches; what
@@ -50,6 +52,9 @@ struct Rewriting {
   /// Masked columns of all relations that it reaches, sorted: none of them may be the origin of a
   /// column in a RowDescription.
   std::vector<ColumnOrigin> masked;
+  std::vector<catalog::Oid> filtered;  // relations that it reaches and whose rows are filtered
+  /// Another constant in the text might have made it refused.
+  bool depends_on_constants = false;
 
   /// Not empty: it must not be sent.
   std::string refused;
