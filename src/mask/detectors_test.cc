@@ -628,6 +628,20 @@ TEST_F(Detectors, OrdinaryTextHasNothing) {
   }
 }
 
+TEST_F(Detectors, HostileTextCostsNoMoreThanItsLength) {
+  // What makes a detector look far, as often as it fits. 64 KB take well under a second even with
+  // sanitizers on a busy machine; a search that is quadratic takes minutes.
+  const auto started = std::chrono::steady_clock::now();
+  for (const char* piece :
+       {"@", "a@a.", "://a:b@", "-----BEGIN PRIVATE KEY-----", "AccountKey=", "1 ", "1.", "1-2 ",
+        "+1", "2001:", ":", "eyJabcdefghijkl.", "password=", "A1", "ssn 1 2 ", "&sig=", "0 (1) "}) {
+    std::string text;
+    while (text.size() + 32 < text_bytes_max) text += piece;
+    (void)scanner_.scan(text);  // some have too many candidates
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(20));
+}
+
 TEST_F(Detectors, TooManyCandidatesAreAnErrorAndNotAGuess) {
   std::string text;
   while (text.size() + 4 <= text_bytes_max) text += "AKIA";

@@ -37,9 +37,13 @@ bool in_class(char c, std::string_view name) {
   }
 }
 
-std::size_t run_of(std::string_view text, std::size_t from, bool (*in)(char)) {
+constexpr std::size_t value_max = 600;
+
+/// Where a run of such characters ends; `most`: it does not matter whether it is longer.
+std::size_t run_of(std::string_view text, std::size_t from, bool (*in)(char),
+                   std::size_t most = value_max) {
   std::size_t end = from;
-  while (end < text.size() && in(text[end])) ++end;
+  while (end < text.size() && end - from < most && in(text[end])) ++end;
   return end;
 }
 
@@ -109,13 +113,13 @@ void Finder::characters(const Secret& secret, std::size_t begin, std::size_t end
 /// Two or more dots; what each part holds is not looked at but for the first ones' beginning.
 void Finder::jwt(std::size_t begin) {
   if (is_base64url(before(begin)) || before(begin) == '.') return;
-  const std::size_t header = run_of(text_, begin, is_base64url);
+  const std::size_t header = run_of(text_, begin, is_base64url, text_bytes_max);
   if (header - begin < 12) return;
   std::size_t end = header;
   unsigned dots = 0;
   while (at(end) == '.' && dots < 4) {
     ++dots;
-    end = run_of(text_, end + 1, is_base64url);
+    end = run_of(text_, end + 1, is_base64url, text_bytes_max);
   }
   const bool open = more_ && end == text_.size();
   if (!open && (dots < 2 || end - begin < 30)) return;
@@ -123,6 +127,7 @@ void Finder::jwt(std::size_t begin) {
 }
 
 void Finder::private_key(std::size_t begin, std::size_t end) {
+  if (begin < key_end_) return;
   const std::size_t dashes = text_.substr(end, 40).find("-----");
   if (dashes == std::string_view::npos) return;
   const std::string_view kind = text_.substr(end, dashes);
@@ -132,6 +137,7 @@ void Finder::private_key(std::size_t begin, std::size_t end) {
     if (text_[past] == '-' && text_.substr(past).starts_with("-----END ")) {
       const std::size_t close = text_.substr(past + 9, 40).find("-----");
       if (close == std::string_view::npos) break;
+      key_end_ = past;
       return add(Detector::private_key, begin, past + 9 + close + 5);
     }
     // A quote ends the value unless it is escaped.
@@ -139,6 +145,7 @@ void Finder::private_key(std::size_t begin, std::size_t end) {
     ++past;
   }
   // Without its end it is a key all the same.
+  key_end_ = past;
   while (past > begin && (is_space(text_[past - 1]) || text_[past - 1] == '\\')) --past;
   add(Detector::private_key, begin, past, more_ && past == text_.size());
 }

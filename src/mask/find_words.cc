@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t local_part_max = 64;
 constexpr std::size_t host_max = 253;
-constexpr std::size_t url_back_max = 512;
+constexpr std::size_t login_max = 512;
 
 bool fits(std::string_view text, std::string_view shape) {
   if (text.size() != shape.size()) return false;
@@ -176,16 +176,29 @@ void Finder::upper_words() {
 }
 
 void Finder::addresses() {
+  if (classes_.colons > 0 && wants(Detector::password_in_url)) {
+    std::size_t done = 0;
+    for (std::size_t i = 0; i * 64 < text_.size(); ++i) {
+      for (std::uint64_t marks = classes_.blocks[i].colon; marks != 0; marks &= marks - 1) {
+        const std::size_t found = i * 64 + static_cast<std::size_t>(std::countr_zero(marks));
+        if (found >= done && text_.substr(found, 3) == "://") done = url_password(found + 3);
+      }
+    }
+  }
+  if (!wants(Detector::email)) return;
+  const std::size_t urls = scanner_.hits_.size();
+  std::size_t url = 0;
   for (std::size_t i = 0; i * 64 < text_.size(); ++i) {
     for (std::uint64_t ats = classes_.blocks[i].at; ats != 0; ats &= ats - 1) {
       const std::size_t found = i * 64 + static_cast<std::size_t>(std::countr_zero(ats));
-      if (!url_password(found)) mail_at(found);
+      while (url < urls && scanner_.hits_[url].end < found) ++url;
+      if (url < urls && scanner_.hits_[url].begin <= found) continue;  // a login, no address
+      mail_at(found);
     }
   }
 }
 
 void Finder::mail_at(std::size_t found) {
-  if (!wants(Detector::email)) return;
   std::size_t begin = found;
   while (begin > 0 && found - begin <= local_part_max && is_mail(text_[begin - 1])) --begin;
   if (found - begin > local_part_max) begin = found - local_part_max;
@@ -207,25 +220,17 @@ void Finder::mail_at(std::size_t found) {
   add(Detector::email, begin, end);
 }
 
-/// "scheme://user:password@host": the password is hidden.
-bool Finder::url_password(std::size_t found) {
-  const std::size_t from = found > url_back_max ? found - url_back_max : 0;
-  const std::string_view ahead = text_.substr(from, found - from);
-  const std::size_t slashes = ahead.rfind("://");
-  if (slashes == std::string_view::npos) return false;
-  const std::string_view login = ahead.substr(slashes + 3);
-  const std::size_t colon = login.find(':');
-  if (colon == std::string_view::npos || colon + 1 == login.size()) return false;
-  if (login.find_first_of(" \t\r\n\"<>\\") != std::string_view::npos ||
-      login.substr(0, colon).contains('/')) {
-    return false;
+/// "scheme://user:password@host", from behind the slashes: the password is hidden. Says how far it
+/// looked.
+std::size_t Finder::url_password(std::size_t begin) {
+  const std::string_view rest = text_.substr(begin, login_max);
+  const std::string_view authority = rest.substr(0, rest.find_first_of(" \t\r\n\"'<>\\/?#"));
+  const std::size_t past = authority.rfind('@');
+  const std::size_t colon = authority.find(':');
+  if (past != std::string_view::npos && colon < past && past - colon > 1) {
+    add(Detector::password_in_url, begin + colon + 1, begin + past);
   }
-  // A path with a colon and an @ in it has no password.
-  if (login.substr(colon).contains('/') && text_.substr(found + 1).find_first_of("/:") == 0) {
-    return false;
-  }
-  add(Detector::password_in_url, found - (login.size() - colon - 1), found);
-  return true;
+  return begin + authority.size();
 }
 
 void Finder::colons() {

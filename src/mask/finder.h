@@ -83,7 +83,7 @@ class Finder {
   void upper_words();
   void addresses();
   void mail_at(std::size_t at);
-  bool url_password(std::size_t at);
+  std::size_t url_password(std::size_t begin);
   void colons();
   void mac_at(std::size_t at);
   void ipv6_at(std::size_t& at);
@@ -115,6 +115,7 @@ class Finder {
   const Topics& named_;
   const bool more_;
   bool words_known_ = false;
+  std::size_t key_end_ = 0;  // of the private key that was looked at last
   Result<void> failed_;
   std::array<char, 80> digits_{};
 };

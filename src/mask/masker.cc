@@ -193,12 +193,10 @@ void Masker::hide(std::span<char> text, std::span<const Hit> hits, bool through_
       in_text.end = view_.from[hit.end];
     }
     if (in_text.begin < window.seen || in_text.begin >= window.release) continue;
-    const auto told = std::ranges::find_if(told_, [&](const auto& range) {
-      return in_text.begin < range.second && range.first < in_text.end;
-    });
-    if (told != told_.end() && told->first <= in_text.begin && in_text.end <= told->second)
-      continue;
-    if (told == told_.end()) findings.found.push_back(hit.detector);
+    const auto told = std::ranges::upper_bound(told_, in_text.begin, {}, &Told::second);
+    const bool known = told != told_.end() && told->first < in_text.end;
+    if (known && told->first <= in_text.begin && in_text.end <= told->second) continue;
+    if (!known) findings.found.push_back(hit.detector);
     if (through_view) told_.emplace_back(in_text.begin, in_text.end);
     if (mode_ == Mode::mask) hide_one(text, hit, through_view, window);
     if (hit.open && !window.last) window.open = hit.detector;

@@ -87,7 +87,8 @@ class Masker {
   View view_;
   std::vector<Hit> as_is_;  // in the bytes themselves, where there is a view of them too
   std::string shown_;       // what a mask makes of a hit
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> told_;  // of this window, counted already
+  using Told = std::pair<std::uint32_t, std::uint32_t>;
+  std::vector<Told> told_;  // of this window, counted already
 };
 
 /// One value that comes in pieces of any size. Needs at most 64 KB, and only while it comes.
