@@ -183,6 +183,8 @@ Result<std::shared_ptr<const Catalog>> Catalog::make(Contents contents, std::uin
     names.keep(trigger.name);
     digest.numbers(trigger.relation, trigger.function, trigger.type);
   }
+  std::ranges::sort(all.runs, {}, [](const Runs& r) { return std::pair(r.owner, r.function); });
+  for (const Runs& one : all.runs) digest.numbers(one.owner, one.function);
   std::ranges::sort(all.generations, {},
                     [](const Generation& g) { return std::pair(g.relation, g.column); });
   for (Generation& one : all.generations) {
@@ -248,6 +250,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::make(Contents contents, std::uin
   count(all.rules);
   count(all.triggers);
   count(all.generations);
+  count(all.runs);
   count(all.types);
   count(all.functions);
   count(all.operators);
@@ -406,6 +409,11 @@ std::span<const Rule> Catalog::rules_of(Oid relation) const {
 
 std::span<const Trigger> Catalog::triggers_of(Oid relation) const {
   const auto found = std::ranges::equal_range(contents_.triggers, relation, {}, &Trigger::relation);
+  return {found.begin(), found.end()};
+}
+
+std::span<const Runs> Catalog::runs_of(Oid owner) const {
+  const auto found = std::ranges::equal_range(contents_.runs, owner, {}, &Runs::owner);
   return {found.begin(), found.end()};
 }
 

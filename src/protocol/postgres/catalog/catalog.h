@@ -97,6 +97,13 @@ struct Trigger {
   std::uint16_t type = 0;  // tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate
 };
 
+/// Somebody's own function that runs when a row is written or a value becomes of a domain: in a
+/// default, a check, an index. Triggers are not here.
+struct Runs {
+  Oid owner = 0;  // the relation, or the domain
+  Oid function = 0;
+};
+
 /// What a generated column is made from.
 struct Generation {
   Oid relation = 0;
@@ -195,6 +202,7 @@ struct Contents {
   std::vector<Rule> rules;
   std::vector<Trigger> triggers;
   std::vector<Generation> generations;
+  std::vector<Runs> runs;
   std::vector<Type> types;
   std::vector<Function> functions;
   std::vector<Operator> operators;
@@ -252,10 +260,13 @@ class Catalog {
   std::vector<const Relation*> ancestors(Oid relation) const;
   std::span<const Rule> rules_of(Oid relation) const;
   std::span<const Trigger> triggers_of(Oid relation) const;
+  /// What runs when a row of the relation is written, or a value becomes of the domain.
+  std::span<const Runs> runs_of(Oid owner) const;
   /// Empty: not a generated column.
   std::string_view generation_of(Oid relation, std::int16_t column) const;
   std::span<const Cast> casts() const { return contents_.casts; }
 
+  std::span<const Type> types() const { return contents_.types; }
   std::span<const Relation> relations() const { return contents_.relations; }
   std::span<const Schema> schemas() const { return contents_.schemas; }
 

@@ -134,6 +134,21 @@ constexpr std::string_view kCasts =
     "select castsource, casttarget, castfunc, castcontext from pg_catalog.pg_cast "
     "where oid >= 16384";
 
+// PostgreSQL's own are not in pg_depend. An operator is its function.
+constexpr std::string_view kRuns =
+    "with f as (select d.classid, d.objid, case when d.refclassid = "
+    "'pg_catalog.pg_proc'::pg_catalog.regclass then d.refobjid else (select "
+    "o.oprcode::pg_catalog.oid from pg_catalog.pg_operator o where o.oid = d.refobjid) end as "
+    "runs from pg_catalog.pg_depend d where d.refobjid >= 16384 and d.refclassid in "
+    "('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass)) "
+    "select a.adrelid, f.runs from f join pg_catalog.pg_attrdef a on a.oid = f.objid "
+    "where f.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass union "
+    "select case when c.conrelid <> 0 then c.conrelid else c.contypid end, f.runs "
+    "from f join pg_catalog.pg_constraint c on c.oid = f.objid "
+    "where f.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass union "
+    "select i.indrelid, f.runs from f join pg_catalog.pg_index i on i.indexrelid = f.objid "
+    "where f.classid = 'pg_catalog.pg_class'::pg_catalog.regclass";
+
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
   const std::size_t at = text.find(what);
   return text.replace(at, what.size(), with);
@@ -152,18 +167,18 @@ std::vector<std::string> load_queries(int server_major) {
   std::vector<std::string> queries;
   for (const std::string_view query :
        {kDatabase, kSchemas, kRelations, kColumns, kInheritance, kRules, kTriggers, kTypes, kChecks,
-        std::string_view(functions), kArguments, kOperators, kCasts}) {
+        std::string_view(functions), kArguments, kOperators, kCasts, kRuns}) {
     queries.emplace_back(query);
   }
   return queries;
 }
 
 std::span<const Loader::Reader> Loader::readers() {
-  static constexpr std::array<Reader, 13> all = {
+  static constexpr std::array<Reader, 14> all = {
       &Loader::database,    &Loader::schema,   &Loader::relation, &Loader::column,
       &Loader::inheritance, &Loader::rule,     &Loader::trigger,  &Loader::type,
       &Loader::check,       &Loader::function, &Loader::argument, &Loader::operator_,
-      &Loader::cast};
+      &Loader::cast,        &Loader::run};
   return all;
 }
 
@@ -191,7 +206,8 @@ T* Loader::known(std::unordered_map<Oid, std::size_t>& places, std::vector<T>& l
 }
 
 Result<void> Loader::row(std::size_t query, Row row) {
-  static constexpr std::array<std::size_t, 13> widths = {3, 2, 9, 10, 2, 5, 4, 11, 2, 20, 4, 7, 4};
+  static constexpr std::array<std::size_t, 14> widths = {3,  2, 9,  10, 2, 5, 4,
+                                                         11, 2, 20, 4,  7, 4, 2};
   if (query >= widths.size() || row.size() != widths[query]) {
     return fail(Errc::malformed, "a row of the catalog with other columns than asked for");
   }
@@ -364,6 +380,14 @@ Result<void> Loader::cast(Row row) {
                              .function = oid_of(row[2]),
                              .context = letter_of(row[3], 'e')});
   bytes_ += sizeof(Cast);
+  return ok();
+}
+
+Result<void> Loader::run(Row row) {
+  if (row[0] && row[1]) {
+    contents_.runs.push_back({.owner = oid_of(row[0]), .function = oid_of(row[1])});
+    bytes_ += sizeof(Runs);
+  }
   return ok();
 }
 

@@ -5,6 +5,7 @@
 
 #include "protocol/postgres/sql/mask_sql.h"
 #include "protocol/postgres/sql/routines.h"
+#include "protocol/postgres/sql/unseen.h"
 
 namespace sallyport::postgres::sql {
 namespace {
@@ -115,18 +116,18 @@ bool is_target(const Statement& statement, const RelationUse& use) {
          });
 }
 
+WhyNot masked_for_you(std::string what, std::string hint = "") {
+  return {.text = std::move(what) + " while columns are masked for you", .hint = std::move(hint)};
+}
+
+}  // namespace
+
 bool reads_harmlessly(std::string_view routine) {
   static const Words names = {"currval",      "lastval",
                               "nextval",      "pg_current_xact_id",
                               "txid_current", "pg_sequence_last_value"};
   return names.contains(routine);
 }
-
-WhyNot masked_for_you(std::string what, std::string hint = "") {
-  return {.text = std::move(what) + " while columns are masked for you", .hint = std::move(hint)};
-}
-
-}  // namespace
 
 WhyNot Guarded::why_not(const Statement& statement) const {
   if (!statement.understood) return {.text = statement.why_not};
@@ -154,7 +155,7 @@ WhyNot Guarded::why_not(const Statement& statement) const {
   for (const RoutineUse& use : statement.routines) {
     if (auto why = routine(use); !why.text.empty()) return why;
   }
-  if (auto why = unseen_code(); !why.text.empty()) return why;
+  if (auto why = unseen_code(statement); !why.text.empty()) return why;
   for (const RelationUse& use : statement.relations) {
     if (auto why = relation(statement, use); !why.text.empty()) return why;
   }
@@ -203,6 +204,9 @@ WhyNot Guarded::relation(const Statement& statement, const RelationUse& use) con
                           " has rules, which the gateway does not follow, and cannot be "
                           "changed");
   }
+  if (writes(use.use) || use.use == Use::truncate) {
+    if (auto why = written(use, *found); !why.text.empty()) return why;
+  }
   const Reached reached = reach(*found);
   if (reached.unclear && !use.in_from) {
     return masked_for_you(name + " cannot be looked through and cannot be used");
@@ -243,11 +247,6 @@ WhyNot Guarded::target(const Statement& statement, const RelationUse& use, const
     return masked_for_you(name + " has rows that you may not see, so its rows cannot be changed");
   }
   if (reached.protection->masked.empty()) return {};
-  if (!catalog.triggers_of(relation.oid).empty()) {
-    return masked_for_you(name +
-                          " has triggers, which may tell masked values, and cannot be "
-                          "changed");
-  }
   if (use.alias == "excluded") return masked_for_you("a table cannot be called excluded");
   if (mentions.all) {
     return masked_for_you("whole rows of " + name + " cannot be read back",
@@ -297,7 +296,9 @@ WhyNot Guarded::routine(const RoutineUse& use) const {
   // A system function may have been given other types by somebody.
   for (const catalog::Function* const candidate : functions) {
     if (candidate->is_system()) continue;
-    if (const std::string why = function(*candidate); !why.empty()) return masked_for_you(why);
+    if (const std::string why = unseen.function(*candidate, path); !why.empty()) {
+      return masked_for_you(why + ", and cannot be called");
+    }
   }
   switch (use.routine_class) {
     case RoutineClass::pure:
@@ -332,20 +333,33 @@ WhyNot Guarded::routine(const RoutineUse& use) const {
   return masked_for_you("the function " + name + " cannot be called");
 }
 
-/// Operators and casts of somebody's own are functions as well.
-WhyNot Guarded::unseen_code() const {
+/// Operators, casts and checks of types are functions as well.
+WhyNot Guarded::unseen_code(const Statement& statement) const {
   for (const std::string& name : mentions.operators) {
-    for (const catalog::Operator* const candidate : catalog.operators("", name, path)) {
-      const catalog::Function* const runs = catalog.function(candidate->function);
-      if (runs == nullptr) return masked_for_you("the operator " + name + " is not known in full");
-      if (auto why = function(*runs); !why.empty()) return masked_for_you(why);
+    for (const catalog::Schema& schema : catalog.schemas()) {
+      for (const catalog::Operator* const one : catalog.operators(schema.name, name, {})) {
+        if (auto why = unseen.function(one->function, path); !why.empty()) {
+          return masked_for_you("the operator " + name + " cannot be used: " + why);
+        }
+      }
     }
   }
-  for (const catalog::Cast& cast : catalog.casts()) {
-    if (cast.function == 0 || (cast.context != 'i' && !mentions.casts)) continue;
-    const catalog::Function* const runs = catalog.function(cast.function);
-    if (runs == nullptr) return masked_for_you("a cast is not known in full");
-    if (auto why = function(*runs); !why.empty()) return masked_for_you(why);
+  std::set<catalog::Oid> relations;
+  for (const RelationUse& use : statement.relations) {
+    if (const Relation* const found = catalog.relation(use.name.schema, use.name.name, path)) {
+      relations.insert(found->oid);
+    }
+  }
+  if (auto why = unseen.types(mentions, relations, path); !why.empty()) {
+    return masked_for_you("a cast or a check would run by itself: " + why);
+  }
+  return {};
+}
+
+/// Triggers, defaults, checks and indexes.
+WhyNot Guarded::written(const RelationUse& use, const Relation& relation) const {
+  if (auto why = unseen.writing(relation, use.use, path); !why.empty()) {
+    return masked_for_you(std::string(relation.name) + " cannot be changed: " + why);
   }
   return {};
 }

@@ -26,13 +26,16 @@ struct WhyNot {
   bool unknown_name = false;
 };
 
+/// Sequences and the numbers of transactions.
+bool reads_harmlessly(std::string_view routine);
+
 struct Guarded {
   const catalog::Catalog& catalog;
   const catalog::SearchPath& path;
   const Mentions& mentions;
   bool definition = false;  // of a view or a function: only queries
   std::function<Reached(const catalog::Relation&)> reach;
-  std::function<std::string(const catalog::Function&)> function;  // why it may not be called
+  class Unseen& unseen;
 
   // What was replaced in FROM.
   bool replaced = false;
@@ -48,7 +51,8 @@ struct Guarded {
   WhyNot target(const Statement& statement, const RelationUse& use,
                 const catalog::Relation& relation, const Reached& reached) const;
   WhyNot routine(const RoutineUse& use) const;
-  WhyNot unseen_code() const;
+  WhyNot unseen_code(const Statement& statement) const;
+  WhyNot written(const RelationUse& use, const catalog::Relation& relation) const;
   WhyNot laundering(const Statement& statement) const;
 };
 

@@ -19,7 +19,10 @@ class Collector {
     if (value.get(fields) != simdjson::SUCCESS) return;
     for (const auto& [key, inner] : fields) {
       Object part;
-      if (inner.get(part) == simdjson::SUCCESS) node(key, part);
+      if (inner.get(part) == simdjson::SUCCESS) {
+        if (const auto names = array(part, "names"); names && object(fields, key)) type(*names);
+        node(key, part);
+      }
       this->value(inner);
     }
   }
@@ -33,13 +36,17 @@ class Collector {
     if (kind == "CopyStmt") return copy(fields);
     if (kind == "onConflictClause") return conflict(fields);
     if (kind == "A_Expr" || kind == "SubLink" || kind == "SortBy") operator_(fields);
-    if (kind == "TypeCast") out_.casts = true;
     if (kind == "VariableShowStmt" &&
         lower(text(fields, "name")).starts_with(gateway_setting_prefix)) {
       out_.reads_gateway_setting = true;
     }
     if (kind == "IndexElem") out_.names.emplace(text(fields, "name"));
     if (kind == "ReturningOption") out_.row_names.emplace(text(fields, "value"));
+  }
+
+  void type(Array names) {
+    if (names.size() == 0) return;
+    if (const auto last = string_of(names.at(names.size() - 1))) out_.types.emplace(*last);
   }
 
   void column(Object fields) {

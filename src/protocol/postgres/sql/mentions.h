@@ -23,7 +23,7 @@ struct Mentions {
   std::set<std::string, std::less<>> called;     // functions
   std::set<std::string, std::less<>> operators;  // as single names
   bool all = false;                              // a `*` or a NATURAL JOIN
-  bool casts = false;
+  std::set<std::string, std::less<>> types;      // last parts
   /// current_setting or SHOW, other than of a constant name that is not the gateway's.
   bool reads_gateway_setting = false;
   std::size_t copy_location = 0;  // of the relation of a COPY

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "protocol/postgres/sql/mask_sql.h"
 #include "protocol/postgres/sql/mentions.h"
 #include "protocol/postgres/sql/tokens.h"
+#include "protocol/postgres/sql/unseen.h"
 
 namespace sallyport::postgres::sql {
 namespace {
@@ -72,6 +74,7 @@ struct Shared {
   std::set<ColumnOrigin> masked;
   std::set<Oid> filtered;
   int depth = 0;
+  std::unique_ptr<Unseen> unseen;
 };
 
 class Rewriter {
@@ -92,13 +95,12 @@ class Rewriter {
     mentions_ = std::move(*mentions);
     out_.depends_on_constants = mentions_.called.contains("current_setting");
 
-    Guarded guarded{
-        .catalog = shared_.catalog,
-        .path = path_,
-        .mentions = mentions_,
-        .definition = definition_,
-        .reach = [&](const Relation& relation) { return reach(relation); },
-        .function = [&](const catalog::Function& function) { return why_not_called(function); }};
+    Guarded guarded{.catalog = shared_.catalog,
+                    .path = path_,
+                    .mentions = mentions_,
+                    .definition = definition_,
+                    .reach = [&](const Relation& relation) { return reach(relation); },
+                    .unseen = unseen()};
     for (const FromSite& site : sites_) {
       if (auto replaced = replace(site); !replaced) return fail(replaced);
       if (!out_.refused.empty()) return std::move(out_);
@@ -122,6 +124,27 @@ class Rewriter {
   }
 
  private:
+  /// One for all texts of a rewriting, so that a function is read once.
+  Unseen& unseen() {
+    if (shared_.unseen == nullptr) {
+      Shared& shared = shared_;
+      shared.unseen = std::make_unique<Unseen>(
+          shared.catalog,
+          [&shared](std::string_view sql, const SearchPath& path) -> Result<Rewriting> {
+            if (++shared.depth > view_depth_max) {
+              return fail(Errc::too_large, "definitions are nested too deeply");
+            }
+            auto inner = Rewriter(shared, sql, path, true).run();
+            --shared.depth;
+            return inner;
+          },
+          [&shared](const Relation& relation) {
+            return Rewriter(shared, "", {}, true).reach(relation);
+          });
+    }
+    return *shared_.unseen;
+  }
+
   void refuse(std::string why, std::string hint = "") {
     out_.refused = std::move(why);
     out_.hint = std::move(hint);
@@ -183,36 +206,6 @@ class Rewriter {
             .through_view = found->view != nullptr,
             .unclear = (found->view != nullptr && !found->view->refused.empty()) ||
                        (found->protection != nullptr && !found->protection->unclear.empty())};
-  }
-
-  /// Empty: the function may be called, for its body was read and touches nothing protected.
-  std::string why_not_called(const catalog::Function& function) {
-    if (function.is_system()) return {};
-    const std::string name(function.name);
-    if (function.kind == 'a' || function.kind == 'w') {
-      for (const Oid part : function.parts) {
-        const catalog::Function* const made_of = shared_.catalog.function(part);
-        if (made_of == nullptr) return "the aggregate " + name + " is not known in full";
-        if (auto why = why_not_called(*made_of); !why.empty()) return why;
-      }
-      return {};
-    }
-    // What an extension says of its C code is as good as its C code.
-    if (function.language == "c" && function.volatility == 'i') return {};
-    if (function.language != "sql") {
-      return "the body of the function " + name + " cannot be analysed";
-    }
-    if (function.security_definer || function.body.empty()) {
-      return "the function " + name + " runs with settings or rights of its own";
-    }
-    if (++shared_.depth > view_depth_max) return "functions nested too deeply";
-    // SET clauses may look names up elsewhere: only qualified ones are certain.
-    const SearchPath nowhere;
-    auto inner = Rewriter(shared_, function.body, nowhere, true).run();
-    --shared_.depth;
-    if (!inner) return inner.error().detail;
-    if (inner->changed) return "the function " + name + " reads masked columns itself";
-    return inner->refused;
   }
 
   Result<void> replace(const FromSite& site) {

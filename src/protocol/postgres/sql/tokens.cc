@@ -192,4 +192,35 @@ std::optional<std::size_t> part_begin(std::string_view sql, std::size_t location
   return token.begin;
 }
 
+std::optional<std::vector<std::string>> words_of(std::string_view sql) {
+  std::vector<std::string> words;
+  Scanner scanner(sql, 0);
+  for (Token token = scanner.next(); token.kind != Kind::end; token = scanner.next()) {
+    const std::string_view text = sql.substr(token.begin, token.end - token.begin);
+    std::string word;
+    switch (token.kind) {
+      case Kind::word:
+        for (const char c : text)
+          word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        break;
+      case Kind::quoted:
+        if (!text.starts_with('"')) return std::nullopt;
+        for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+          if (text[i] == '"') ++i;
+          word += text[i];
+        }
+        break;
+      case Kind::symbol:
+        word = text;
+        break;
+      case Kind::other:
+      case Kind::end:
+        word = "'";
+        break;
+    }
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
 }  // namespace sallyport::postgres::sql

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace sallyport::postgres::sql {
 
@@ -21,5 +23,9 @@ std::optional<NameSpan> name_span(std::string_view sql, std::size_t location);
 
 /// Of the dotted name at `location`: where its part number `part` begins.
 std::optional<std::size_t> part_begin(std::string_view sql, std::size_t location, std::size_t part);
+
+/// The words and symbols of a text, one after the other: names folded and unquoted, symbols as they
+/// are, "'" for a text. nullopt: it has names that are written with escapes.
+std::optional<std::vector<std::string>> words_of(std::string_view sql);
 
 }  // namespace sallyport::postgres::sql
