@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 
+#include <algorithm>
 #include <array>
 
 namespace sallyport {
@@ -102,6 +103,11 @@ bool valid_sequence(const unsigned char* at, std::size_t left, std::size_t& leng
 }  // namespace
 
 void append(ByteVector& to, Bytes bytes) {
+  // Messages are put together of many small pieces: not one growth for each of the first.
+  constexpr std::size_t bytes_at_first = 128;
+  if (to.capacity() - to.size() < bytes.size()) {
+    to.reserve(std::max({to.size() + bytes.size(), 2 * to.capacity(), bytes_at_first}));
+  }
   to.insert(to.end(), bytes.begin(), bytes.end());
 }
 
@@ -110,13 +116,14 @@ void append(ByteVector& to, std::string_view text) {
 }
 
 void append_u16(ByteVector& to, std::uint16_t value) {
-  to.push_back(static_cast<std::byte>(value >> 8));
-  to.push_back(static_cast<std::byte>(value & 0xff));
+  const std::array bytes{static_cast<std::byte>(value >> 8), static_cast<std::byte>(value & 0xff)};
+  append(to, bytes);
 }
 
 void append_u32(ByteVector& to, std::uint32_t value) {
-  append_u16(to, static_cast<std::uint16_t>(value >> 16));
-  append_u16(to, static_cast<std::uint16_t>(value & 0xffff));
+  const std::array bytes{static_cast<std::byte>(value >> 24), static_cast<std::byte>(value >> 16),
+                         static_cast<std::byte>(value >> 8), static_cast<std::byte>(value)};
+  append(to, bytes);
 }
 
 void append_u64(ByteVector& to, std::uint64_t value) {
@@ -126,11 +133,11 @@ void append_u64(ByteVector& to, std::uint64_t value) {
 
 std::string to_hex(Bytes bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::string text(bytes.size() * 2, '0');
+  char* at = text.data();
   for (const std::byte byte : bytes) {
-    text.push_back(digits[std::to_integer<unsigned>(byte) >> 4]);
-    text.push_back(digits[std::to_integer<unsigned>(byte) & 0xf]);
+    *at++ = digits[std::to_integer<unsigned>(byte) >> 4];
+    *at++ = digits[std::to_integer<unsigned>(byte) & 0xf];
   }
   return text;
 }

@@ -53,22 +53,13 @@ Refusal not_recorded(const Error& error) {
 
 }  // namespace
 
-Permit::Permit(Guard& guard, std::string session, std::uint64_t sequence, Command command,
-               SteadyTime started)
-    : guard_(&guard),
-      session_(std::move(session)),
-      sequence_(sequence),
-      command_(std::move(command)),
-      started_(started) {
+Permit::Permit(Guard& guard, Held held)
+    : guard_(&guard), held_(std::make_unique<Held>(std::move(held))) {
   ++guard.permits_open_;
 }
 
 Permit::Permit(Permit&& other) noexcept
-    : guard_(std::exchange(other.guard_, nullptr)),
-      session_(std::move(other.session_)),
-      sequence_(other.sequence_),
-      command_(std::move(other.command_)),
-      started_(other.started_) {}
+    : guard_(std::exchange(other.guard_, nullptr)), held_(std::move(other.held_)) {}
 
 Permit::~Permit() {
   if (guard_ != nullptr) guard_->abandon(*this);
@@ -109,7 +100,10 @@ Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Co
   auto sequence = decide_and_append(session, command, cache);
   if (!sequence) co_return std::unexpected(std::move(sequence.error()));
   // From here on the record has its outcome, whatever happens.
-  Permit permit(*this, session.id, *sequence, std::move(command), started);
+  Permit permit(*this, {.session = session.id,
+                        .sequence = *sequence,
+                        .command = std::move(command),
+                        .started = started});
   if (!permit.command().read_only) {
     auto durable = co_await ledger_.durable(*sequence);
     if (!durable) {
@@ -211,7 +205,9 @@ std::expected<Permit, Refusal> Guard::own(const std::string& event, const std::s
                       .payload = ledger::gateway_payload({.event = event, .detail = detail})},
                      ledger::Commit::soon);
   if (!sequence) return std::unexpected(not_recorded(sequence.error()));
-  return Permit(*this, "", *sequence, std::move(command), started);
+  return Permit(
+      *this,
+      {.session = "", .sequence = *sequence, .command = std::move(command), .started = started});
 }
 
 void Guard::alert(const Session& session, const std::string& event, const std::string& detail) {
@@ -250,6 +246,12 @@ Task<Result<void>> Guard::recorded(const Permit& permit) {
   co_return co_await ledger_.durable(permit.sequence());
 }
 
+bool Guard::recorded_now(const Permit& permit) {
+  if (!permit.command().read_only) return true;
+  return options_.reads == GuardOptions::Reads::written ? ledger_.write_now(permit.sequence())
+                                                        : ledger_.is_durable(permit.sequence());
+}
+
 Result<void> Guard::settle(Permit permit, const Outcome& outcome) {
   SALLYPORT_CHECK(permit.guard_ == this);
   permit.guard_ = nullptr;
@@ -263,18 +265,18 @@ void Guard::abandon(Permit& permit) noexcept {
                          {.failed = true, .error = "the session ended before the command did"});
   } catch (...) {
     // Out of memory in a destructor: the missing outcome is itself what a reader will see.
-    log::error("outcome not recorded", {{"command", permit.sequence_}});
+    log::error("outcome not recorded", {{"command", permit.sequence()}});
   }
 }
 
 Result<void> Guard::append_outcome(Permit& permit, const Outcome& outcome) {
   --permits_open_;
-  const auto duration =
-      std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady() - permit.started_);
+  const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(
+      clock_.steady() - permit.held_->started);
   auto sequence =
       ledger_.append({.kind = ledger::RecordKind::outcome,
-                      .session = permit.session_,
-                      .payload = ledger::outcome_payload(permit.sequence_, outcome, duration)},
+                      .session = permit.held_->session,
+                      .payload = ledger::outcome_payload(permit.sequence(), outcome, duration)},
                      ledger::Commit::soon);
   if (!sequence) return fail(sequence, "recording an outcome");
   return ok();

@@ -36,22 +36,24 @@ class Permit {
   Permit& operator=(Permit&&) = delete;
   ~Permit();
 
-  const Command& command() const { return command_; }
+  const Command& command() const { return held_->command; }
   /// The bytes to send, once: a second call gives none.
-  ByteVector take_bytes() { return std::exchange(command_.raw, {}); }
+  ByteVector take_bytes() { return std::exchange(held_->command.raw, {}); }
   /// The sequence of its record in the ledger.
-  std::uint64_t sequence() const { return sequence_; }
+  std::uint64_t sequence() const { return held_->sequence; }
 
  private:
   friend class Guard;
-  Permit(Guard& guard, std::string session, std::uint64_t sequence, Command command,
-         SteadyTime started);
+  struct Held {
+    std::string session;
+    std::uint64_t sequence;
+    Command command;
+    SteadyTime started;
+  };
+  Permit(Guard& guard, Held held);
 
-  Guard* guard_;  // null once settled
-  std::string session_;
-  std::uint64_t sequence_;
-  Command command_;
-  SteadyTime started_;
+  Guard* guard_;                // null once settled
+  std::unique_ptr<Held> held_;  // apart, for a Permit is moved many times
 };
 
 struct GuardOptions {
@@ -113,6 +115,8 @@ class Guard {
   /// Completes when the answer to this command may be released to the client. Fails if its record
   /// can no longer be made safe: then nothing of the answer may leave.
   Task<Result<void>> recorded(const Permit& permit);
+  /// True if recorded() would succeed at once, without the price of a coroutine.
+  bool recorded_now(const Permit& permit);
 
   /// Writes how the command ended. The client sees the end only after this has succeeded.
   Result<void> settle(Permit permit, const Outcome& outcome);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace sallyport::ledger {
@@ -15,9 +17,18 @@ std::size_t sequence_length(std::string_view text) {
   return length;
 }
 
-bool plain(char c) {
-  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F &&
-         c != '"' && c != '\\';
+/// Characters at the front that stand for themselves; by blocks, which the compiler turns into
+/// vector instructions.
+std::size_t plain_run(std::string_view text) {
+  constexpr std::size_t block = 16;
+  std::size_t run = 0;
+  for (; text.size() - run >= block; run += block) {
+    bool all = true;
+    for (std::size_t i = 0; i < block; ++i) all &= JsonKey::plain(text[run + i]);
+    if (!all) break;
+  }
+  while (run < text.size() && JsonKey::plain(text[run])) ++run;
+  return run;
 }
 
 void append_escaped(std::string& to, char c) {
@@ -47,8 +58,7 @@ void append_escaped(std::string& to, char c) {
 void append_json_string(std::string& to, std::string_view text) {
   to += '"';
   while (!text.empty()) {
-    std::size_t run = 0;
-    while (run < text.size() && plain(text[run])) ++run;
+    const std::size_t run = plain_run(text);
     to += text.substr(0, run);
     text.remove_prefix(run);
     if (text.empty()) break;
@@ -63,6 +73,27 @@ void append_json_string(std::string& to, std::string_view text) {
     text.remove_prefix(length == 0 ? 1 : length);
   }
   to += '"';
+}
+
+JsonWriter& JsonWriter::value(std::string_view text) {
+  comma();
+  if (plain_run(text) == text.size()) {
+    char* at = room(text.size() + 2);
+    *at++ = '"';
+    at = std::copy_n(text.data(), text.size(), at);
+    *at++ = '"';
+    used(at);
+    return *this;
+  }
+  text_.resize(size_);
+  append_json_string(text_, text);
+  size_ = text_.size();
+  return *this;
+}
+
+void JsonWriter::grow(std::size_t size) {
+  const std::size_t wanted = std::max({bytes_at_first, text_.size() * 2, size_ + size});
+  text_.resize_and_overwrite(wanted, [](char*, std::size_t all) { return all; });
 }
 
 }  // namespace sallyport::ledger

@@ -545,11 +545,19 @@ net::Task<Result<void>> Ledger::durable(std::uint64_t sequence) {
   });
 }
 
+bool Ledger::is_durable(std::uint64_t sequence) {
+  return impl_->surely_reached(Impl::Level::durable, sequence);
+}
+
+bool Ledger::write_now(std::uint64_t sequence) {
+  if (impl_->surely_reached(Impl::Level::written, sequence)) return true;
+  impl_->write_now();
+  return impl_->surely_reached(Impl::Level::written, sequence);
+}
+
 net::Task<Result<void>> Ledger::written(std::uint64_t sequence) {
   Impl& impl = *impl_;
-  if (impl.surely_reached(Impl::Level::written, sequence)) co_return ok();
-  impl.write_now();
-  if (impl.surely_reached(Impl::Level::written, sequence)) co_return ok();
+  if (write_now(sequence)) co_return ok();
   co_return co_await WaitAwaiter(sequence, [&impl](const WaitHandle& wait) {
     return impl.enroll(Impl::Level::written, wait);
   });

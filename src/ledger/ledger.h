@@ -31,7 +31,7 @@ struct Options {
   std::size_t queue_bytes_max = std::size_t{64} << 20;  // appended and not yet durable
   std::size_t payload_bytes_max = std::size_t{16} << 20;
   std::chrono::milliseconds recovery_interval{1000};  // how often a failed log tries to go on
-  std::chrono::milliseconds sync_delay_max{5};        // of a record that nobody waits for
+  std::chrono::milliseconds sync_delay_max{20};       // of a record that nobody waits for
 };
 
 /// When the commit thread is to begin with a record.
@@ -81,6 +81,9 @@ class Ledger {
   /// The same when `sequence` is in the kernel: it survives kill -9, not a power cut. Writes what
   /// is queued on the caller's thread, and suspends only while the commit thread seals a segment.
   net::Task<Result<void>> written(std::uint64_t sequence);
+  /// True if durable() or written() would succeed at once, without the price of a coroutine.
+  bool is_durable(std::uint64_t sequence);
+  bool write_now(std::uint64_t sequence);
   /// durable() for a thread that has no reactor. Fails with timeout.
   Result<void> wait_durable(std::uint64_t sequence, std::chrono::milliseconds limit);
 

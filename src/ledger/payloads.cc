@@ -148,7 +148,7 @@ std::string session_start_payload(const Session& session) {
       .field("started_at_us", micros(session.started_at))
       .key("claimed")
       .begin_object();
-  for (const auto& [key, value] : session.claimed) json.field(key, value);
+  for (const auto& [key, value] : session.claimed) json.named(key).value(value);
   json.end_object().end_object();
   return json.take();
 }

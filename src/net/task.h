@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "net/frame_memory.h"
+
 namespace sallyport::net {
 
 template <class T>
@@ -24,7 +26,7 @@ struct ResumeCaller {
   void await_resume() noexcept {}
 };
 
-struct PromiseBase {
+struct PromiseBase : FrameMemory {
   std::coroutine_handle<> caller = std::noop_coroutine();
   std::exception_ptr failure;
 

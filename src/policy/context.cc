@@ -1,6 +1,9 @@
 #include "policy/context.h"
 
+#include <algorithm>
+#include <array>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "cedar/extension.h"
@@ -8,9 +11,13 @@
 namespace sallyport::policy {
 namespace {
 
+// Records are made of fields in the order of their names: sorting them costs nothing then.
+
 using cedar::Arena;
 using cedar::Field;
 using cedar::Value;
+
+constexpr std::size_t base_fields = 5;
 
 std::int64_t to_ms(WallTime time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
@@ -26,17 +33,17 @@ std::int64_t mfa_age_ms(WallTime authenticated_at, WallTime now) {
 
 Value auth(const Authentication& authentication, WallTime now, Arena& arena) {
   const Field fields[] = {
-      {"method", Value::borrow(authentication.method)},
       {"acr", Value::borrow(authentication.acr)},
+      {"deviceManaged", Value::boolean(authentication.device_managed)},
+      {"method", Value::borrow(authentication.method)},
       {"mfaAge", Value::duration(mfa_age_ms(authentication.authenticated_at, now))},
       {"senderBound", Value::boolean(authentication.sender_bound)},
-      {"deviceManaged", Value::boolean(authentication.device_managed)},
   };
   return arena.record(fields);
 }
 
 Value session_value(const Session& session, Arena& arena) {
-  const Field fields[] = {{"id", Value::borrow(session.id)}, {"breakGlass", Value::boolean(false)}};
+  const Field fields[] = {{"breakGlass", Value::boolean(false)}, {"id", Value::borrow(session.id)}};
   return arena.record(fields);
 }
 
@@ -53,28 +60,28 @@ Value delegation(const Session& session, Arena& arena) {
     scopes.push_back(Value::borrow(scope));
   }
   const bool present = session.chain.delegated();
-  std::vector<Field> fields{
-      {"present", Value::boolean(present)},
-      {"depth", Value::number(static_cast<std::int64_t>(identities.size()) - 1)},
+  std::array<Field, 5> fields{{
       {"actors", arena.set(actors)},
+      {"depth", Value::number(static_cast<std::int64_t>(identities.size()) - 1)},
+      {"present", Value::boolean(present)},
       {"scopes", arena.set(scopes)},
-  };
+      {},
+  }};
   const Identity& subject = session.chain.subject();
-  if (present && subject.kind == IdentityKind::user) {
-    fields.push_back({"subject", arena.entity("User", subject.id)});
-  }
-  return arena.record(fields);
+  const bool on_behalf = present && subject.kind == IdentityKind::user;
+  if (on_behalf) fields.back() = {"subject", arena.entity("User", subject.id)};
+  return arena.record(std::span(fields).first(on_behalf ? 5 : 4));
 }
 
 Value statement(const SqlContext& sql, Arena& arena) {
   const Field fields[] = {
-      {"kind", Value::borrow(sql.kind)},
-      {"fingerprint", Value::borrow(sql.fingerprint)},
-      {"hash", Value::borrow(sql.hash)},
-      {"hasWhere", Value::boolean(sql.has_where)},
-      {"readOnlyTx", Value::boolean(sql.read_only_transaction)},
-      {"multi", Value::boolean(sql.multi)},
       {"dynamicSql", Value::boolean(sql.dynamic_sql)},
+      {"fingerprint", Value::borrow(sql.fingerprint)},
+      {"hasWhere", Value::boolean(sql.has_where)},
+      {"hash", Value::borrow(sql.hash)},
+      {"kind", Value::borrow(sql.kind)},
+      {"multi", Value::boolean(sql.multi)},
+      {"readOnlyTx", Value::boolean(sql.read_only_transaction)},
   };
   return arena.record(fields);
 }
@@ -92,21 +99,36 @@ std::string_view without_mapping(std::string_view address) {
 
 Result<Contexts> contexts(const Session& session, const Command& command, WallTime now,
                           Arena& arena) {
-  auto address = cedar::parse_ip(without_mapping(session.source_ip));
-  if (!address) return fail(address, "the client's address");
-  std::vector<Field> fields{
-      {"now", Value::datetime(to_ms(now))},
-      {"srcIp", arena.ip(*address)},
-      {"auth", auth(session.authentication, now, arena)},
-      {"session", session_value(session, arena)},
-      {"delegation", delegation(session, arena)},
-  };
-  Contexts made{.base = arena.record(fields), .sql = {}};
-  if (const auto* const sql = std::get_if<SqlContext>(&command.context)) {
-    fields.push_back({"stmt", statement(*sql, arena)});
+  auto base = session_context(session, now, arena);
+  if (!base) return fail(base);
+  Contexts made{.base = *base, .sql = {}};
+  if (const auto statement = statement_context(command, arena)) {
+    std::array<Field, base_fields + 1> fields;
+    std::ranges::copy(base->as_record(), fields.begin());
+    fields.back() = {"stmt", statement->field("stmt")};
     made.sql = arena.record(fields);
   }
   return made;
+}
+
+Result<Value> session_context(const Session& session, WallTime now, Arena& arena) {
+  auto address = cedar::parse_ip(without_mapping(session.source_ip));
+  if (!address) return fail(address, "the client's address");
+  const std::array<Field, base_fields> fields{{
+      {"auth", auth(session.authentication, now, arena)},
+      {"delegation", delegation(session, arena)},
+      {"now", Value::datetime(to_ms(now))},
+      {"session", session_value(session, arena)},
+      {"srcIp", arena.ip(*address)},
+  }};
+  return arena.record(fields);
+}
+
+std::optional<Value> statement_context(const Command& command, Arena& arena) {
+  const auto* const sql = std::get_if<SqlContext>(&command.context);
+  if (sql == nullptr) return std::nullopt;
+  const std::array<Field, 1> fields{{{"stmt", statement(*sql, arena)}}};
+  return arena.record(fields);
 }
 
 }  // namespace sallyport::policy

@@ -1,6 +1,8 @@
 #pragma once
 // The context of a question, as BaseCtx and SqlCtx of the schema have it.
 
+#include <optional>
+
 #include "base/clock.h"
 #include "base/result.h"
 #include "cedar/value.h"
@@ -19,5 +21,10 @@ struct Contexts {
 /// In `arena`, borrowing texts of session and command. Fails on an address that is none.
 Result<Contexts> contexts(const Session& session, const Command& command, WallTime now,
                           cedar::Arena& arena);
+
+/// The parts of it: what is the same for all commands of a session, and what a command says of a
+/// statement, as a record with "stmt" in it; nullopt if it says nothing.
+Result<cedar::Value> session_context(const Session& session, WallTime now, cedar::Arena& arena);
+std::optional<cedar::Value> statement_context(const Command& command, cedar::Arena& arena);
 
 }  // namespace sallyport::policy

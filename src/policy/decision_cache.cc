@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/metrics.h"
 #include "policy/decision_key.h"
 
@@ -61,7 +62,7 @@ std::shared_ptr<const Decision> DecisionCache::decide(
     WallTime now) {
   if (policies != policies_) start_over(policies);
   const auto& paths = policies->key_paths();
-  const bool has_key = paths && make_key(session, command, now, *paths, key_);
+  const bool has_key = paths && make_key(session, command, now, *paths);
   if (has_key) {
     if (const auto found = by_key_.find(key_); found != by_key_.end()) {
       ++hits_;
@@ -78,10 +79,34 @@ std::shared_ptr<const Decision> DecisionCache::decide(
   return decision;
 }
 
+DecisionCache::Fixed::Fixed(DecisionCache& cache, const Session& session)
+    : cache_(cache), session_(session) {
+  SALLYPORT_CHECK(cache.fixed_.try_emplace(&session).second);
+}
+
+/// Into key_. The first byte keeps the two kinds apart.
+bool DecisionCache::make_key(const Session& session, const Command& command, WallTime now,
+                             const std::vector<cedar::ContextPath>& paths) {
+  const auto fixed = fixed_.find(&session);
+  if (fixed == fixed_.end()) {
+    key_.assign(1, '\0');
+    return add_session(session, now, paths, key_) && add_command(command, paths, key_);
+  }
+  if (!fixed->second) {
+    key_.clear();
+    if (!add_session(session, now, paths, key_)) return false;
+    fixed->second = sha256(as_bytes(key_));
+  }
+  key_.assign(1, '\1');
+  key_ += as_text(*fixed->second);
+  return add_command(command, paths, key_);
+}
+
 void DecisionCache::start_over(const std::shared_ptr<const Policies>& policies) {
   by_key_.clear();
   entries_.clear();
   bytes_ = 0;
+  for (auto& [session, common] : fixed_) common.reset();
   policies_ = policies;
 }
 

@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "base/crypto.h"
 #include "cedar/authorize.h"
 #include "core/model.h"
 #include "policy/policies.h"
@@ -35,6 +37,20 @@ class DecisionCache {
                                          const Session& session, const Command& command,
                                          WallTime now);
 
+  /// Says, for as long as it lives, that `session` does not change: what its keys have in common is
+  /// worked out once. At most one of a session.
+  class Fixed {
+   public:
+    Fixed(DecisionCache& cache, const Session& session);
+    Fixed(const Fixed&) = delete;
+    Fixed& operator=(const Fixed&) = delete;
+    ~Fixed() { cache_.fixed_.erase(&session_); }
+
+   private:
+    DecisionCache& cache_;
+    const Session& session_;
+  };
+
   std::size_t size() const { return entries_.size(); }
   std::uint64_t hits() const { return hits_; }
   std::uint64_t misses() const { return misses_; }  // with those that are never kept
@@ -46,6 +62,8 @@ class DecisionCache {
     std::size_t bytes = 0;
   };
   void start_over(const std::shared_ptr<const Policies>& policies);
+  bool make_key(const Session& session, const Command& command, WallTime now,
+                const std::vector<cedar::ContextPath>& paths);
   void keep(std::string key, std::shared_ptr<const Decision> decision);
 
   std::size_t entries_max_;
@@ -57,6 +75,8 @@ class DecisionCache {
   std::list<Entry> entries_;                  // most recently used first
   std::unordered_map<std::string_view, std::list<Entry>::iterator> by_key_;
   std::string key_;  // of the command at hand; its memory is used again
+  /// Of sessions that are fixed: the hash of what their keys have in common, once worked out.
+  std::unordered_map<const Session*, std::optional<Digest>> fixed_;
   cedar::Scratch scratch_;
 };
 

@@ -38,6 +38,11 @@ bool is_fleeting(const ContextPath& path) {
   });
 }
 
+/// The rest of the context is the session's.
+bool of_statement(const ContextPath& path) {
+  return path.names.front() == "stmt";
+}
+
 /// Appends so that no two different sequences of values make the same bytes.
 class KeyWriter {
  public:
@@ -77,6 +82,16 @@ class KeyWriter {
     add(action.name);
     add(action.resource.type);
     add(action.resource.id);
+  }
+
+  /// Of a path that is only asked for its presence: whether an entity has an attribute depends on
+  /// which entity it is.
+  void add(const Value& value, bool presence) {
+    if (presence && !value.is(Kind::entity)) {
+      add(static_cast<std::uint8_t>(value.kind()));
+    } else {
+      add(value);
+    }
   }
 
   void add(const Value& value) {
@@ -125,10 +140,9 @@ std::optional<std::vector<ContextPath>> key_paths(const cedar::PolicySet& set) {
   return paths;
 }
 
-bool make_key(const Session& session, const Command& command, WallTime now,
-              const std::vector<ContextPath>& paths, std::string& key) {
-  key.clear();
-  if (session.chain.identities.empty() || command.actions.empty()) return false;
+bool add_session(const Session& session, WallTime now, const std::vector<ContextPath>& paths,
+                 std::string& key) {
+  if (session.chain.identities.empty()) return false;
   KeyWriter writer(key);
   writer.add(session.tenant);
   writer.add(session.connection);
@@ -137,25 +151,32 @@ bool make_key(const Session& session, const Command& command, WallTime now,
     writer.add(identity);
     if (key.size() > key_bytes_max) return false;
   }
+  // The values as the policies would see them, not what they are made of.
+  alignas(16) std::array<std::byte, scratch_bytes> scratch;
+  cedar::Arena arena(scratch);
+  const auto context = session_context(session, now, arena);
+  if (!context) return false;
+  for (const ContextPath& path : paths) {
+    if (!of_statement(path)) writer.add(value_at(*context, path), path.presence);
+  }
+  return key.size() <= key_bytes_max;
+}
+
+bool add_command(const Command& command, const std::vector<ContextPath>& paths, std::string& key) {
+  if (command.actions.empty()) return false;
+  KeyWriter writer(key);
   writer.add(std::uint64_t{command.actions.size()});
   for (const Action& action : command.actions) {
     writer.add(action);
     if (key.size() > key_bytes_max) return false;
   }
-  // The values as the policies would see them, not what they are made of.
   alignas(16) std::array<std::byte, scratch_bytes> scratch;
   cedar::Arena arena(scratch);
-  const auto context = contexts(session, command, now, arena);
-  if (!context) return false;
-  const bool of_sql = bool(context->sql);
-  writer.add(of_sql);
-  for (const ContextPath& path : paths) {
-    const Value value = cedar::value_at(of_sql ? context->sql : context->base, path);
-    // Whether an entity has an attribute depends on which entity it is.
-    if (path.presence && !value.is(Kind::entity)) {
-      writer.add(static_cast<std::uint8_t>(value.kind()));
-    } else {
-      writer.add(value);
+  const auto context = statement_context(command, arena);
+  writer.add(context.has_value());
+  if (context) {
+    for (const ContextPath& path : paths) {
+      if (of_statement(path)) writer.add(value_at(*context, path), path.presence);
     }
   }
   return key.size() <= key_bytes_max;

@@ -17,8 +17,11 @@ constexpr std::size_t key_bytes_max = 16 * 1024;
 /// command: the time, a statement's hash, an approval, the whole context.
 std::optional<std::vector<cedar::ContextPath>> key_paths(const cedar::PolicySet& set);
 
-/// Overwrites `key`. False if there is none: the command makes no sense, or is too large.
-bool make_key(const Session& session, const Command& command, WallTime now,
-              const std::vector<cedar::ContextPath>& paths, std::string& key);
+/// A key is what these two append: what all commands of a session have in common, and the rest.
+/// False if there is none: it makes no sense, or is too large.
+bool add_session(const Session& session, WallTime now, const std::vector<cedar::ContextPath>& paths,
+                 std::string& key);
+bool add_command(const Command& command, const std::vector<cedar::ContextPath>& paths,
+                 std::string& key);
 
 }  // namespace sallyport::policy

@@ -42,7 +42,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   if (refuse_name(name)) co_return ok();
   const std::vector<std::uint32_t> types = std::move(parsed->parameter_types);
   Asked asked = co_await ask("prepare", std::string(parsed->sql));
-  if (!name.empty()) co_await confirmed(name);
+  if (!name.empty() && !is_confirmed(name)) co_await confirmed(name);
   if (ended_ || skipping_) co_return ok();
   if (!asked.refusal && asked.analysis->statements.size() > 1) {
     asked.refusal = not_analysed("cannot insert multiple commands into a prepared statement");
@@ -58,7 +58,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   prepared->analysis = asked.analysis;
   prepared->shield = asked.shield;
   prepared->batch = batch_;
-  prepared->held = Held(held_bytes_, prepared->sql.size() + prepared->as.size() + 512);
+  prepared->held = Held(held_bytes_, prepared->sql.size() + prepared->as.size() + 1024);
   append_parse(asked.command.raw, name,
                asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql, types);
   asked.command.read_only = true;  // to parse is not to run
@@ -105,8 +105,8 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   }
   const std::size_t held = parameters_recorded_bytes_max - budget + 256;
 
-  co_await confirmed(statement);
-  co_await portal_confirmed(name);
+  if (!is_confirmed(statement)) co_await confirmed(statement);
+  if (!is_portal_confirmed(name)) co_await portal_confirmed(name);
   const auto prepared = names_.prepared(statement);
   if (ended_ || skipping_) co_return ok();
   if (prepared == nullptr) {
@@ -179,11 +179,11 @@ Task<Result<void>> Conversation::on_describe(Bytes body) {
   if (refuse_name(name)) co_return ok();
   Reply reply;
   if (kind == 'S') {
-    co_await confirmed(name);
+    if (!is_confirmed(name)) co_await confirmed(name);
     reply.expect = Expect::describe_statement;
     reply.prepared = names_.prepared(name);
   } else {
-    co_await portal_confirmed(name);
+    if (!is_portal_confirmed(name)) co_await portal_confirmed(name);
     reply.expect = Expect::describe_portal;
     reply.portal = names_.portal(name);
   }
@@ -213,7 +213,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
   const std::string name(execute->portal);
   if (refuse_name(name)) co_return ok();
   const std::uint32_t rows_max = execute->rows_max;
-  co_await portal_confirmed(name);
+  if (!is_portal_confirmed(name)) co_await portal_confirmed(name);
   const auto portal = names_.portal(name);
   if (ended_ || skipping_) co_return ok();
   if (portal == nullptr) {
@@ -281,10 +281,10 @@ Task<Result<void>> Conversation::on_close(Bytes body) {
   reply.expect = Expect::close;
   reply.name = name;
   if (kind == 'S') {
-    co_await confirmed(name);
+    if (!is_confirmed(name)) co_await confirmed(name);
     reply.prepared = names_.prepared(name);
   } else {
-    co_await portal_confirmed(name);
+    if (!is_portal_confirmed(name)) co_await portal_confirmed(name);
     reply.portal = names_.portal(name);
     // It may close what DECLARE made: a FETCH by a name that could mean something else is refused.
     names_.forget_cursor(name);

@@ -87,14 +87,19 @@ Task<Result<void>> Conversation::client_side() {
       break;
     }
     if (!*message) {
-      auto flushed = co_await upstream_.flush();
-      if (!flushed) {
-        stop("target", flushed.error().detail);
-        break;
+      if (upstream_.queued() > 0) {
+        auto flushed = co_await upstream_.flush();
+        if (!flushed) {
+          stop("target", flushed.error().detail);
+          break;
+        }
       }
-      if (auto told = co_await flush_client(); !told) {
-        stop("client", told.error().detail);
-        break;
+      if (!client_flushed()) {
+        auto told = co_await flush_client();
+        if (!told) {
+          stop("client", told.error().detail);
+          break;
+        }
       }
       if (options_.idle_s_max.count() > 0) {
         client_.set_read_deadline(net::Reactor::current().now() + options_.idle_s_max);
@@ -141,12 +146,12 @@ Task<Result<void>> Conversation::client_side() {
 
 Task<Result<bool>> Conversation::on_client(const Message& message) {
   if (message.type == frontend::terminate) co_return false;
-  co_await copy_begun();
+  if (copies_expected_ > 0 && copy_in_ == nullptr) co_await copy_begun();
   if (ended_) co_return true;
   switch (message.type) {
     case frontend::sync: {
       if (!message.body.empty()) co_return fail(Errc::malformed, "Sync with a body");
-      if (copy_in_ == nullptr) {
+      if (copy_in_ == nullptr && pipeline_full()) {
         auto room = co_await room_in_pipeline();
         if (!room) co_return fail(room);
       }
@@ -169,9 +174,11 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
     if (message.type == frontend::flush) co_return true;
     co_return fail(Errc::malformed, "unexpected message during COPY FROM STDIN");
   }
-  auto room = co_await room_in_pipeline();
-  if (!room) co_return fail(room);
-  co_await steering_answered();
+  if (pipeline_full()) {
+    auto room = co_await room_in_pipeline();
+    if (!room) co_return fail(room);
+  }
+  if (steering_ > 0) co_await steering_answered();
   if (ended_ || skipping_) co_return true;
   if (message.discarded) {
     refuse_too_large(message.type);
@@ -216,8 +223,7 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
 }
 
 Task<Result<void>> Conversation::room_in_pipeline() {
-  while (!replies_.empty() && !ended_ &&
-         (replies_.size() >= options_.pipeline_max || held_bytes_ > options_.session_bytes_max)) {
+  while (pipeline_full() && !ended_) {
     // Without a Sync the server may keep its answers back.
     upstream_.flush_request(permit_);
     auto flushed = co_await upstream_.flush();
@@ -230,7 +236,6 @@ Task<Result<void>> Conversation::room_in_pipeline() {
 /// Until every COPY FROM STDIN that was sent has begun or failed: before that, nobody can say
 /// whether the client's next message is for the copy.
 Task<void> Conversation::copy_begun() {
-  if (copies_expected_ == 0 || copy_in_ != nullptr) co_return;
   upstream_.flush_request(permit_);
   while (copies_expected_ > 0 && copy_in_ == nullptr && !ended_) {
     if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
@@ -240,7 +245,6 @@ Task<void> Conversation::copy_begun() {
 
 /// Until it is certain again what names mean.
 Task<void> Conversation::steering_answered() {
-  if (steering_ == 0) co_return;
   upstream_.flush_request(permit_);
   while (steering_ > 0 && !ended_ && !skipping_) {
     if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
@@ -255,19 +259,25 @@ Task<void> Conversation::batches_answered() {
   }
 }
 
+bool Conversation::is_confirmed(const std::string& statement) const {
+  const auto prepared = names_.prepared(statement);
+  return prepared == nullptr || prepared->batch == 0 || prepared->batch == batch_;
+}
+
 Task<void> Conversation::confirmed(const std::string& statement) {
-  while (!ended_) {
-    const auto prepared = names_.prepared(statement);
-    if (prepared == nullptr || prepared->batch == 0 || prepared->batch == batch_) co_return;
+  while (!ended_ && !is_confirmed(statement)) {
     if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
     co_await progress_.wait();
   }
 }
 
+bool Conversation::is_portal_confirmed(const std::string& portal) const {
+  const auto bound = names_.portal(portal);
+  return bound == nullptr || bound->batch == 0 || bound->batch == batch_;
+}
+
 Task<void> Conversation::portal_confirmed(const std::string& portal) {
-  while (!ended_) {
-    const auto bound = names_.portal(portal);
-    if (bound == nullptr || bound->batch == 0 || bound->batch == batch_) co_return;
+  while (!ended_ && !is_portal_confirmed(portal)) {
     if (auto flushed = co_await upstream_.flush(); !flushed) co_return;
     co_await progress_.wait();
   }
@@ -300,8 +310,8 @@ Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
   }
   // A name that SQL made may only be used when it is certain what it means.
   if (std::ranges::any_of(asked.analysis->statements, uses_names)) co_await batches_answered();
-  add_actions(*asked.analysis, asked.command.text, asked);
-  co_await protect(asked, nullptr);
+  add_actions(*asked.analysis, sql::decidable(*asked.analysis, asked.command.text, place_), asked);
+  if (needs_protection(asked)) co_await protect(asked, nullptr);
   co_return asked;
 }
 
@@ -311,9 +321,11 @@ Task<Conversation::Asked> Conversation::ask_prepared(std::string kind,
   asked.command.kind = std::move(kind);
   asked.command.text = prepared->sql;
   asked.analysis = prepared->analysis;
-  add_actions(*prepared->analysis, prepared->sql, asked);
-  const std::string sent = prepared->as.empty() ? prepared->sql : prepared->as;
-  co_await protect(asked, &sent);
+  add_actions(*prepared->analysis, decidable(*prepared), asked);
+  if (needs_protection(asked)) {
+    const std::string sent = prepared->as.empty() ? prepared->sql : prepared->as;
+    co_await protect(asked, &sent);
+  }
   co_return asked;
 }
 
@@ -325,7 +337,6 @@ Refusal Conversation::refused(const Asked& asked) {
 /// Masks and filters what it would show. `sent`: what the server has been given of this text
 /// already; what would be sent now has to be the same.
 Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
-  if (asked.refusal || !masking_.concerns(session_)) co_return;
   asked.understood = true;
   const auto question = [&](const sql::Analysis& analysis, std::string_view sql) {
     return Masking::Question{.session = session_,
@@ -370,7 +381,17 @@ Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
   }
 }
 
-void Conversation::add_actions(const sql::Analysis& analysis, std::string_view sql, Asked& asked) {
+/// What names mean is worked out again only when it may have changed.
+sql::Decidable Conversation::decidable(const Prepared& prepared) const {
+  if (!prepared.decidable || prepared.decidable_place != place_version_) {
+    prepared.decidable = sql::decidable(*prepared.analysis, prepared.sql, place_);
+    prepared.decidable_place = place_version_;
+  }
+  return *prepared.decidable;
+}
+
+void Conversation::add_actions(const sql::Analysis& analysis, sql::Decidable decidable,
+                               Asked& asked) {
   if (analysis.statements.size() > 1 && std::ranges::any_of(analysis.statements, redefines_names)) {
     asked.refusal = not_analysed("PREPARE, DEALLOCATE, DECLARE and DISCARD must be sent alone");
     return;
@@ -387,7 +408,6 @@ void Conversation::add_actions(const sql::Analysis& analysis, std::string_view s
       asked.replaced_sql = label_statement(label_);
     }
   }
-  sql::Decidable decidable = sql::decidable(analysis, sql, place_);
   if (decidable.actions.empty()) {
     asked.refusal = not_analysed(decidable.why_not.empty() ? "the gateway does not understand this"
                                                            : decidable.why_not);

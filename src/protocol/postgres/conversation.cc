@@ -38,6 +38,7 @@ Conversation::Conversation(Parts parts)
       parser_(parts.parser),
       shapes_(parts.shapes),
       decisions_(parts.decisions),
+      fixed_(decisions_, session_),
       masking_(parts.masking),
       catalogs_(parts.catalogs),
       options_(parts.options),

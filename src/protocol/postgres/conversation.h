@@ -144,11 +144,17 @@ class Conversation {
   Task<void> leave(std::string detail);
   void about_to_run(const sql::Analysis& analysis);
 
+  bool is_confirmed(const std::string& statement) const;
   Task<void> confirmed(const std::string& statement);
+  bool is_portal_confirmed(const std::string& portal) const;
   Task<void> portal_confirmed(const std::string& portal);
   Task<void> batches_answered();
   Task<void> steering_answered();
   Task<void> copy_begun();
+  bool pipeline_full() const {
+    return !replies_.empty() &&
+           (replies_.size() >= options_.pipeline_max || held_bytes_ > options_.session_bytes_max);
+  }
   Task<Result<void>> room_in_pipeline();
 
   struct Asked {
@@ -167,9 +173,13 @@ class Conversation {
   Task<Asked> ask(std::string kind, std::string sql);
   Task<Asked> ask_prepared(std::string kind, std::shared_ptr<const Prepared> prepared);
   Refusal refused(const Asked& asked);
+  bool needs_protection(const Asked& asked) const {
+    return !asked.refusal && masking_.concerns(session_);
+  }
   Task<void> protect(Asked& asked, const std::string* sent);
   void definitions_changed(const sql::Analysis& analysis);
-  void add_actions(const sql::Analysis& analysis, std::string_view sql, Asked& asked);
+  void add_actions(const sql::Analysis& analysis, sql::Decidable decidable, Asked& asked);
+  sql::Decidable decidable(const Prepared& prepared) const;
   std::optional<Refusal> check_session_state(const sql::Statement& statement);
   void add_named(const sql::Statement& statement, Asked& asked);
 
@@ -182,9 +192,10 @@ class Conversation {
 
   // server_side.cc
   Task<Result<void>> server_side();
-  Task<Result<void>> on_server(const Message& message);
+  Result<void> on_server(const Message& message);
   Result<void> on_unasked(const Message& message);
-  Task<Result<void>> release(Reply& head);
+  Task<Result<void>> release();
+  bool release_now();
   Result<void> on_answer(Reply& head, const Message& message);
   Result<void> on_result(Reply& head, Outcome& outcome, const Message& message);
   Result<void> on_row(Reply& head, const Message& message);
@@ -213,6 +224,8 @@ class Conversation {
 
   void to_client(Bytes raw) { append(client_out_, raw); }
   Task<Result<void>> flush_client();
+  /// flush_client() would do nothing.
+  bool client_flushed() const { return client_out_.empty() && !client_writing_.locked(); }
   void stop(std::string reason, std::string detail);
 
   const Session& session_;
@@ -221,6 +234,7 @@ class Conversation {
   sql::Parser& parser_;
   sql::ShapeCache& shapes_;
   policy::DecisionCache& decisions_;
+  const policy::DecisionCache::Fixed fixed_;
   Masking& masking_;
   CatalogDesk& catalogs_;
   const Options& options_;
@@ -230,6 +244,7 @@ class Conversation {
   const std::shared_ptr<const Target> target_;
   const bool read_only_;
   sql::Place place_;
+  std::uint64_t place_version_ = 1;  // names may mean something else when it changes
   SearchPath path_;
 
   std::size_t held_bytes_ = 0;  // before what counts into it

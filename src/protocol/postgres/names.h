@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "guard/guard.h"
+#include "protocol/postgres/sql/actions.h"
 #include "protocol/postgres/sql/analysis.h"
 
 namespace sallyport::postgres {
@@ -59,6 +60,9 @@ struct Prepared {
   std::shared_ptr<const Shield> shield;
   std::uint64_t batch = 0;
   Held held;
+  /// What it would do, worked out at its first use, while names mean what they meant then.
+  mutable std::optional<sql::Decidable> decidable;
+  mutable std::uint64_t decidable_place = 0;
 };
 
 /// A bound statement, with the Permit of the Execute that comes next. A portal whose first Execute

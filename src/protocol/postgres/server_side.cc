@@ -28,6 +28,12 @@ Result<void> unexpected(const Message& message, std::string_view where) {
               std::string("the target sent '") + message.type + "' " + std::string(where));
 }
 
+/// Of the command that the reply answers; null if it is not one.
+const Permit* permit_of(const Reply& reply) {
+  if (reply.permit) return &*reply.permit;
+  return reply.portal != nullptr && reply.portal->permit ? &*reply.portal->permit : nullptr;
+}
+
 Result<std::string_view> tag_of(const Message& message) {
   FieldReader reader(message.body);
   const std::string_view tag = reader.text();
@@ -41,7 +47,9 @@ Task<Result<void>> Conversation::server_side() {
   while (!ended_) {
     auto message = upstream_.reader().poll();
     if (message && *message) {
-      auto handled = co_await on_server(**message);
+      Result<void> handled = ok();
+      if (!release_now()) handled = co_await release();
+      if (handled && !ended_) handled = on_server(**message);
       if (!handled) {
         log::warn("session ended by its target", {{"session", session_.id},
                                                   {"connection", session_.connection},
@@ -60,10 +68,12 @@ Task<Result<void>> Conversation::server_side() {
       end("target", "08006", "the target does not speak as it should");
       break;
     }
-    auto flushed = co_await flush_client();
-    if (!flushed) {
-      stop("client", flushed.error().detail);
-      break;
+    if (!client_flushed()) {
+      auto flushed = co_await flush_client();
+      if (!flushed) {
+        stop("client", flushed.error().detail);
+        break;
+      }
     }
     if (*message) continue;
     auto filled = co_await upstream_.reader().fill();
@@ -80,35 +90,31 @@ Task<Result<void>> Conversation::server_side() {
   co_return ok();
 }
 
-Task<Result<void>> Conversation::on_server(const Message& message) {
+/// release_now() was true.
+Result<void> Conversation::on_server(const Message& message) {
   Reply* const head = replies_.empty() ? nullptr : &replies_.front();
-  if (head != nullptr && !head->released) {
-    auto released = co_await release(*head);
-    if (!released) co_return fail(Errc::io, released.error().detail);
-    if (ended_) co_return ok();
-  }
   if (!message.first) {
-    if (head == nullptr) co_return unexpected(message, "with nothing asked");
-    co_return on_piece(*head, message);
+    if (head == nullptr) return unexpected(message, "with nothing asked");
+    return on_piece(*head, message);
   }
   piece_open_ = !message.last;
   switch (message.type) {
     case backend::parameter_status:
     case backend::notice:
     case backend::notification:
-      co_return on_unasked(message);
+      return on_unasked(message);
     default:
       break;
   }
   if (head == nullptr) {
-    if (message.type != backend::error) co_return unexpected(message, "with nothing asked");
+    if (message.type != backend::error) return unexpected(message, "with nothing asked");
     // The server's own reason to end the session: "terminating connection due to ...".
-    if (auto fields = error_fields(message.body); !fields) co_return fail(fields);
+    if (auto fields = error_fields(message.body); !fields) return fail(fields);
     error_to_client(message, nullptr);
     stop("target", describe_error(message.body));
-    co_return ok();
+    return ok();
   }
-  co_return on_answer(*head, message);
+  return on_answer(*head, message);
 }
 
 Result<void> Conversation::on_unasked(const Message& message) {
@@ -134,17 +140,19 @@ Result<void> Conversation::on_unasked(const Message& message) {
   return ok();
 }
 
-Task<Result<void>> Conversation::release(Reply& head) {
-  const Permit* permit = nullptr;
-  if (head.permit) {
-    permit = &*head.permit;
-  } else if (head.portal != nullptr && head.portal->permit) {
-    permit = &*head.portal->permit;
-  }
-  if (permit != nullptr) {
-    auto recorded = co_await guard_.recorded(*permit);
-    if (!recorded) co_return fail(recorded);
-  }
+/// True if what the server says now may be looked at: it answers nothing, or what is recorded.
+bool Conversation::release_now() {
+  if (replies_.empty() || replies_.front().released) return true;
+  Reply& head = replies_.front();
+  const Permit* const permit = permit_of(head);
+  head.released = permit == nullptr || guard_.recorded_now(*permit);
+  return head.released;
+}
+
+Task<Result<void>> Conversation::release() {
+  Reply& head = replies_.front();
+  auto recorded = co_await guard_.recorded(*permit_of(head));
+  if (!recorded) co_return fail(Errc::io, recorded.error().detail);
   head.released = true;
   co_return ok();
 }
@@ -674,7 +682,11 @@ void Conversation::set_path(const sql::SettingChange& setting) {
 }
 
 void Conversation::path_changed() {
-  place_.search_path = path_.current().value_or(std::vector<std::string>());
+  static const std::vector<std::string> nothing;
+  const std::vector<std::string>& current = path_.current() ? *path_.current() : nothing;
+  if (place_.search_path == current) return;
+  place_.search_path = current;
+  ++place_version_;
 }
 
 bool Conversation::steers(const sql::Analysis& analysis) const {

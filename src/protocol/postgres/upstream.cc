@@ -339,7 +339,12 @@ Result<void> Upstream::note_parameter(Bytes body) {
 }
 
 void Upstream::send(Permit& command) {
-  append(out_, command.take_bytes());
+  ByteVector bytes = command.take_bytes();
+  if (out_.empty()) {
+    out_ = std::move(bytes);
+  } else {
+    append(out_, bytes);
+  }
 }
 
 void Upstream::execute(const Permit&, std::string_view portal, std::uint32_t rows_max) {

@@ -1,6 +1,7 @@
 #include "protocol/postgres/wire.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "base/numbers.h"
@@ -396,9 +397,9 @@ std::uint64_t rows_of_tag(std::string_view tag) {
 }
 
 MessageBuilder::MessageBuilder(ByteVector& out, char type) : out_(out) {
-  out_.push_back(static_cast<std::byte>(type));
-  length_at_ = out_.size();
-  append_u32(out_, 0);
+  const std::array<std::byte, 5> header{static_cast<std::byte>(type)};
+  append(out_, header);
+  length_at_ = out_.size() - 4;
 }
 
 MessageBuilder::~MessageBuilder() {

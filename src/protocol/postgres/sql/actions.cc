@@ -17,10 +17,6 @@ using Words = std::unordered_set<std::string_view>;
 
 constexpr int kOldestServer = 13;
 
-std::string hash_of(std::string_view text) {
-  return to_hex(sha256(as_bytes(text)));
-}
-
 std::string_view action_of(Use use) {
   switch (use) {
     case Use::select:
@@ -336,8 +332,9 @@ Decidable decidable(const Analysis& analysis, std::string_view sql, const Place&
       std::ranges::all_of(analysis.statements, [](const Statement& s) { return s.has_where; });
   if (out.context.kind.empty()) out.context.kind = "empty";
   out.context.multi = analysis.statements.size() > 1;
-  out.context.fingerprint = hash_of(shape_of(sql).value_or(std::string(sql)));
-  out.context.hash = hash_of(sql);
+  out.context.fingerprint =
+      analysis.fingerprint.empty() ? fingerprint_of(sql, shape_of(sql)) : analysis.fingerprint;
+  out.context.hash = to_hex(sha256(as_bytes(sql)));
   return out;
 }
 

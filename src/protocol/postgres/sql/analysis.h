@@ -217,6 +217,9 @@ struct Analysis {
   /// options): not to be kept under a shape.
   bool depends_on_literals = false;
 
+  /// Of the text's shape, hex; empty where nobody has worked it out.
+  std::string fingerprint;
+
   bool operator==(const Analysis&) const = default;
 };
 

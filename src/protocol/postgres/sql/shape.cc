@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 
 namespace sallyport::postgres::sql {
 
@@ -162,6 +163,10 @@ std::optional<std::string> shape_of(std::string_view sql) {
   return Shape(sql).make();
 }
 
+std::string fingerprint_of(std::string_view sql, const std::optional<std::string>& shape) {
+  return to_hex(sha256(as_bytes(shape ? std::string_view(*shape) : sql)));
+}
+
 bool may_be_kept(const Analysis& analysis) {
   static constexpr std::array<std::string_view, 9> kinds = {
       "select", "insert", "update", "delete", "merge", "begin", "commit", "rollback", "savepoint"};
@@ -186,6 +191,7 @@ Result<std::shared_ptr<const Analysis>> ShapeCache::analyse(Parser& parser, std:
   ++misses_;
   auto analysed = sql::analyse(parser, sql);
   if (!analysed) return fail(analysed);
+  analysed->fingerprint = fingerprint_of(sql, shape);
   auto analysis = std::make_shared<const Analysis>(std::move(*analysed));
   if (shape && may_be_kept(*analysis)) keep(std::move(*shape), analysis);
   return analysis;

@@ -20,6 +20,9 @@ namespace sallyport::postgres::sql {
 /// nullopt: no shape (unusual text, or longer than 64 KiB).
 std::optional<std::string> shape_of(std::string_view sql);
 
+/// SHA-256 of the shape, or of the text that has none, hex.
+std::string fingerprint_of(std::string_view sql, const std::optional<std::string>& shape);
+
 /// Texts of one shape have this analysis in common, but for where statements are. Only the kinds of
 /// statements that come in thousands are kept.
 bool may_be_kept(const Analysis& analysis);
