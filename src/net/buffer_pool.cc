@@ -6,6 +6,18 @@
 
 #include "base/check.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#define SALLYPORT_POISON(buffer) ASAN_POISON_MEMORY_REGION(buffer, BufferPool::buffer_bytes)
+#define SALLYPORT_UNPOISON(buffer) ASAN_UNPOISON_MEMORY_REGION(buffer, BufferPool::buffer_bytes)
+#endif
+#endif
+#ifndef SALLYPORT_POISON
+#define SALLYPORT_POISON(buffer) static_cast<void>(buffer)
+#define SALLYPORT_UNPOISON(buffer) static_cast<void>(buffer)
+#endif
+
 namespace sallyport::net {
 
 Chunk::Chunk(Chunk&& other) noexcept
@@ -39,6 +51,7 @@ std::byte* BufferPool::take() {
   ++in_use_;
   if (idle_.empty()) return new std::byte[buffer_bytes];
   std::byte* const buffer = idle_.back().release();
+  SALLYPORT_UNPOISON(buffer);
   idle_.pop_back();
   idle_low_ = std::min(idle_low_, idle_.size());
   return buffer;
@@ -47,6 +60,7 @@ std::byte* BufferPool::take() {
 void BufferPool::give_back(std::byte* buffer) noexcept {
   SALLYPORT_CHECK(in_use_ > 0);
   --in_use_;
+  SALLYPORT_POISON(buffer);  // who still reads what was received is found by the sanitizer
   idle_.emplace_back(buffer);
 }
 

@@ -108,6 +108,24 @@ Task<void> Adapter::tell(LoggedIn& client, ErrorText error) {
   client.stream->close();
 }
 
+/// Its frame goes when the session begins: what an idle session costs is in the frames of serve(),
+/// run_session() and converse(), so what only a login or a refusal needs is in none of them.
+Task<std::unique_ptr<LoggedIn>> Adapter::log_in(std::unique_ptr<net::Stream> stream,
+                                                const Options& options, SteadyTime deadline) {
+  struct LoggingIn {
+    std::list<net::Stream*>& all;
+    std::list<net::Stream*>::iterator place;
+    LoggingIn(std::list<net::Stream*>& of, net::Stream& stream)
+        : all(of), place(of.insert(of.end(), &stream)) {}
+    ~LoggingIn() { all.erase(place); }
+  } const logging_in(logging_in_, *stream);  // the TCP stream, inside whatever wraps it later
+
+  Login login(options, shared_.guard, shared_.authenticator, shared_.tickets, shared_.cancels,
+              shared_.random);
+  auto client = co_await login.run(std::move(stream), deadline);
+  co_return client ? std::make_unique<LoggedIn>(*std::move(client)) : nullptr;
+}
+
 Task<void> Adapter::serve(std::unique_ptr<net::Stream> stream) {
   const std::shared_ptr<const Options> options = options_;
   const SteadyTime deadline = net::Reactor::current().now() + options->login_s_max;
@@ -121,34 +139,33 @@ Task<void> Adapter::serve(std::unique_ptr<net::Stream> stream) {
     explicit Count(std::size_t& counted) : of(counted) { ++of; }
     ~Count() { --of; }
   } const count(clients_);
+  auto client = co_await log_in(std::move(stream), *options, deadline);
+  if (client == nullptr) co_return;
 
-  struct LoggingIn {
-    std::list<net::Stream*>& all;
-    std::list<net::Stream*>::iterator place;
-    LoggingIn(std::list<net::Stream*>& of, net::Stream& stream)
-        : all(of), place(of.insert(of.end(), &stream)) {}
-    ~LoggingIn() { all.erase(place); }
-  };
-  std::optional<LoggingIn> logging_in;
-  logging_in.emplace(logging_in_, *stream);  // the TCP stream, inside whatever wraps it later
-
-  Login login(*options, shared_.guard, shared_.authenticator, shared_.tickets, shared_.cancels,
-              shared_.random);
-  auto client = co_await login.run(std::move(stream), deadline);
-  logging_in.reset();
-  if (!client) co_return;
-  co_await serve_session(std::move(*client), options, deadline);
+  Session session = session_of(*client);
+  std::shared_ptr<const Target> target = target_of(*client, *options, session);
+  if (target == nullptr) {
+    co_await no_such_connection(*client, session);
+    co_return;
+  }
+  counters().started.add();
+  const metrics::InFlight open(counters().open);
+  const SteadyTime started = shared_.guard.clock().steady();
+  ledger::SessionEnd end =
+      co_await run_session(std::move(client), session, *options, std::move(target), deadline);
+  end.duration = std::chrono::duration_cast<std::chrono::microseconds>(
+      shared_.guard.clock().steady() - started);
+  closed(session, end);
 }
 
-Task<void> Adapter::serve_session(LoggedIn client, std::shared_ptr<const Options> options,
-                                  SteadyTime deadline) {
+Session Adapter::session_of(LoggedIn& client) {
   const net::Endpoint peer = client.stream->peer();
   Session session;
   session.id = random_hex(shared_.random, 12);
   session.protocol = "postgres";
   session.connection = client.connection;
-  session.chain = client.credential.chain;
-  session.authentication = client.credential.authentication;
+  session.chain = std::move(client.credential.chain);
+  session.authentication = std::move(client.credential.authentication);
   session.source_ip = peer.ip;
   session.source_port = peer.port;
   session.tls = client.tls;
@@ -156,39 +173,38 @@ Task<void> Adapter::serve_session(LoggedIn client, std::shared_ptr<const Options
   if (!client.settings.application_name.empty()) {
     session.claimed["application_name"] = client.settings.application_name;
   }
+  return session;
+}
 
-  const auto found = options->targets.find(client.connection);
-  std::shared_ptr<const Target> target = found == options->targets.end() ? nullptr : found->second;
-  if (target != nullptr) {
-    session.database = client.database.empty() ? target->databases.front() : client.database;
-    if (std::ranges::find(target->databases, session.database) == target->databases.end()) {
-      target = nullptr;
-    }
-  }
-  if (target == nullptr) {
-    shared_.guard.login_refused({.protocol = "postgres",
-                                 .connection = client.connection,
-                                 .user = session.chain.to_string(),
-                                 .method = session.authentication.method,
-                                 .reason = "no such connection or database",
-                                 .source_ip = peer.ip,
-                                 .source_port = peer.port,
-                                 .tls = client.tls});
-    co_await tell(client,
-                  {.severity = "FATAL",
-                   .sqlstate = "3D000",
-                   .message = "there is no connection \"" + client.settings.database + "\"",
-                   .detail = "",
-                   .hint = "the database name is the connection's: `sallyport env` shows it"});
-    co_return;
-  }
+/// Null if there is none, or it has no such database. Sets the session's.
+std::shared_ptr<const Target> Adapter::target_of(const LoggedIn& client, const Options& options,
+                                                 Session& session) {
+  const auto found = options.targets.find(client.connection);
+  if (found == options.targets.end()) return nullptr;
+  const Target& target = *found->second;
+  session.database = client.database.empty() ? target.databases.front() : client.database;
+  const bool has = std::ranges::find(target.databases, session.database) != target.databases.end();
+  return has ? found->second : nullptr;
+}
 
-  counters().started.add();
-  const metrics::InFlight open(counters().open);
-  const SteadyTime started = shared_.guard.clock().steady();
-  ledger::SessionEnd end = co_await run_session(client, session, *options, target, deadline);
-  end.duration = std::chrono::duration_cast<std::chrono::microseconds>(
-      shared_.guard.clock().steady() - started);
+Task<void> Adapter::no_such_connection(LoggedIn& client, const Session& session) {
+  shared_.guard.login_refused({.protocol = "postgres",
+                               .connection = client.connection,
+                               .user = session.chain.to_string(),
+                               .method = session.authentication.method,
+                               .reason = "no such connection or database",
+                               .source_ip = session.source_ip,
+                               .source_port = session.source_port,
+                               .tls = client.tls});
+  co_await tell(client,
+                {.severity = "FATAL",
+                 .sqlstate = "3D000",
+                 .message = "there is no connection \"" + client.settings.database + "\"",
+                 .detail = "",
+                 .hint = "the database name is the connection's: `sallyport env` shows it"});
+}
+
+void Adapter::closed(const Session& session, const ledger::SessionEnd& end) {
   shared_.guard.close(session, end);
   log::info("session closed", {{"session", session.id},
                                {"user", session.chain.to_string()},
@@ -199,86 +215,102 @@ Task<void> Adapter::serve_session(LoggedIn client, std::shared_ptr<const Options
                                {"refused", end.refused}});
 }
 
-Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& session,
-                                              const Options& options,
-                                              std::shared_ptr<const Target> kept,
-                                              SteadyTime deadline) {
-  const Target& target = *kept;
+Task<std::expected<Permit, ledger::SessionEnd>> Adapter::open(LoggedIn& client,
+                                                              const Session& session) {
   Command connect;
   connect.kind = "connect";
   connect.text = "connect to " + session.connection + "/" + session.database;
   connect.actions = {{.name = "connect",
                       .resource = {.type = "Connection", .id = resource_id({session.connection})}}};
   auto permit = co_await shared_.guard.open(session, std::move(connect));
-  if (!permit) {
-    log::info("session refused", {{"session", session.id},
-                                  {"user", session.chain.to_string()},
-                                  {"connection", session.connection},
-                                  {"reason", permit.error().reason}});
-    ErrorText error = error_of(permit.error(), "42501", session);
-    error.severity = "FATAL";
-    const std::string reason = permit.error().reason;
-    co_await tell(client, std::move(error));
-    co_return ledger::SessionEnd{.reason = "refused", .detail = reason, .refused = 1};
-  }
+  if (permit) co_return std::move(*permit);
+  log::info("session refused", {{"session", session.id},
+                                {"user", session.chain.to_string()},
+                                {"connection", session.connection},
+                                {"reason", permit.error().reason}});
+  ErrorText error = error_of(permit.error(), "42501", session);
+  error.severity = "FATAL";
+  const std::string reason = permit.error().reason;
+  co_await tell(client, std::move(error));
+  co_return std::unexpected(
+      ledger::SessionEnd{.reason = "refused", .detail = reason, .refused = 1});
+}
 
-  const bool read_only = !shared_.guard.may_write(session);
+Task<std::expected<Pool::Lease, ledger::SessionEnd>> Adapter::lease(
+    LoggedIn& client, const Session& session, const Permit& permit,
+    std::shared_ptr<const Target> target, bool read_only, SteadyTime deadline) {
   UpstreamLogin login{.database = session.database,
                       .label = label_of(session),
                       .read_only = read_only,
                       .settings = client.settings.settings};
-  const std::vector<std::string> search_path = search_path_of(target);
-  login.settings.emplace_back("search_path", to_search_path(search_path));
+  login.settings.emplace_back("search_path", to_search_path(search_path_of(*target)));
   // What masks of the kind `hash` are made with. Nobody reads it back: see sql/guarded.h.
-  if (!target.mask_key.empty() && masking_.concerns(session)) {
-    login.settings.emplace_back(sql::mask_key_setting, target.mask_key);
+  if (!target->mask_key.empty() && masking_.concerns(session)) {
+    login.settings.emplace_back(sql::mask_key_setting, target->mask_key);
   }
-  const std::string label = login.label;
-  auto leased = co_await pool_.take(*permit, kept, std::move(login), deadline);
-  if (!leased) {
-    const Error& problem = leased.error().error;
-    // A setting of the client's that the server does not take is the client's to mend.
-    const bool refused_setting = problem.code == Errc::invalid;
-    if (!refused_setting) counters().target_failed.add();
-    log::error(
-        "target not reached",
-        {{"session", session.id}, {"connection", session.connection}, {"detail", problem.detail}});
-    (void)shared_.guard.settle(std::move(*permit), {.failed = true, .error = problem.detail});
-    if (leased.error().full) {
-      co_await tell(client, {.severity = "FATAL",
-                             .sqlstate = "53300",
-                             .message = problem.detail,
-                             .detail = "session: " + session.id,
-                             .hint = "end other sessions, or let the operator raise pool.max"});
-      co_return ledger::SessionEnd{.reason = "full", .detail = problem.detail};
-    }
-    if (refused_setting) {
-      co_await tell(client, {.severity = "FATAL",
-                             .sqlstate = "22023",
-                             .message = problem.detail,
-                             .detail = "",
-                             .hint = ""});
-      co_return ledger::SessionEnd{.reason = "refused", .detail = problem.detail};
-    }
+  auto leased = co_await pool_.take(permit, std::move(target), std::move(login), deadline);
+  if (leased) co_return std::move(*leased);
+
+  const Error& problem = leased.error().error;
+  // A setting of the client's that the server does not take is the client's to mend.
+  const bool refused_setting = problem.code == Errc::invalid;
+  if (!refused_setting) counters().target_failed.add();
+  log::error(
+      "target not reached",
+      {{"session", session.id}, {"connection", session.connection}, {"detail", problem.detail}});
+  if (leased.error().full) {
     co_await tell(client, {.severity = "FATAL",
-                           .sqlstate = "08001",
-                           .message = "the target of connection \"" + session.connection +
-                                      "\" cannot be reached",
+                           .sqlstate = "53300",
+                           .message = problem.detail,
                            .detail = "session: " + session.id,
-                           .hint = "the gateway's log has the reason"});
-    co_return ledger::SessionEnd{.reason = "target", .detail = problem.detail};
+                           .hint = "end other sessions, or let the operator raise pool.max"});
+    co_return std::unexpected(ledger::SessionEnd{.reason = "full", .detail = problem.detail});
   }
+  if (refused_setting) {
+    co_await tell(client, {.severity = "FATAL",
+                           .sqlstate = "22023",
+                           .message = problem.detail,
+                           .detail = "",
+                           .hint = ""});
+    co_return std::unexpected(ledger::SessionEnd{.reason = "refused", .detail = problem.detail});
+  }
+  co_await tell(client, {.severity = "FATAL",
+                         .sqlstate = "08001",
+                         .message = "the target of connection \"" + session.connection +
+                                    "\" cannot be reached",
+                         .detail = "session: " + session.id,
+                         .hint = "the gateway's log has the reason"});
+  co_return std::unexpected(ledger::SessionEnd{.reason = "target", .detail = problem.detail});
+}
 
-  auto live = std::make_shared<Live>();
-  open_.push_back(live);
-  const auto place = std::prev(open_.end());
-  Upstream& upstream = Pool::upstream(*leased);
-  live->upstream = &upstream;
-  live->permit = &*permit;
+Task<ledger::SessionEnd> Adapter::run_session(std::unique_ptr<LoggedIn> client,
+                                              const Session& session, const Options& options,
+                                              std::shared_ptr<const Target> target,
+                                              SteadyTime deadline) {
+  auto permit = co_await open(*client, session);
+  if (!permit) co_return std::move(permit.error());
+  const bool read_only = !shared_.guard.may_write(session);
+  auto leased = co_await lease(*client, session, *permit, target, read_only, deadline);
+  if (!leased) {
+    (void)shared_.guard.settle(std::move(*permit),
+                               {.failed = true, .error = leased.error().detail});
+    co_return std::move(leased.error());
+  }
+  auto ended = co_await converse(std::move(client), session, *permit, Pool::upstream(*leased),
+                                 options, std::move(target), read_only);
+  if (ended.reset_begun) {
+    co_await pool_.give_back(*permit, std::move(*leased));
+  } else {
+    pool_.discard(std::move(*leased), ended.why_not_reset);
+  }
+  (void)shared_.guard.settle(std::move(*permit), {.tag = "DISCONNECT"});
+  co_return std::move(ended.end);
+}
 
-  net::Reactor& reactor = net::Reactor::current();
-  const CancelDesk::Place cancel_place = shared_.cancels.enter(
-      reactor.poster(),
+CancelDesk::Place Adapter::enter_cancel_desk(const std::shared_ptr<Live>& live,
+                                             std::size_t key_bytes) {
+  return shared_.cancels.enter(
+      net::Reactor::current().poster(),
       [weak = std::weak_ptr<Live>(live)] {
         const auto found = weak.lock();
         // Only what runs is cancelled: a late request must not hit the next command.
@@ -294,8 +326,12 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
           if (!cancelled) log::warn("cancel failed", {{"detail", cancelled.error().detail}});
         }(found));
       },
-      client.cancel_key_bytes);
+      key_bytes);
+}
 
+/// What the client waits for: that it is in, the settings, its cancel key.
+Task<Result<void>> Adapter::greet(LoggedIn& client, const Session& session,
+                                  const Upstream& upstream, const CancelDesk::Place& cancel) {
   ByteVector greeting = std::exchange(client.greeting, {});
   MessageBuilder(greeting, backend::authentication).u32(0);
   for (const auto& [name, value] : upstream.parameters()) {
@@ -307,62 +343,79 @@ Task<ledger::SessionEnd> Adapter::run_session(LoggedIn& client, const Session& s
       append_parameter_status(greeting, name, value);
     }
   }
-  MessageBuilder(greeting, backend::key_data)
-      .u32(cancel_place.key().process_id)
-      .bytes(cancel_place.key().key);
+  MessageBuilder(greeting, backend::key_data).u32(cancel.key().process_id).bytes(cancel.key().key);
   append_ready(greeting, 'I');
-
-  ledger::SessionEnd end{.reason = "client", .detail = ""};
-  bool reset_begun = false;
-  std::string_view why_not = "ended";
   auto greeted = co_await client.stream->write(greeting);
   client.stream->set_read_deadline(std::nullopt);
   client.stream->set_write_deadline(std::nullopt);
-  if (greeted) {
-    log::info("session opened", {{"session", session.id},
-                                 {"user", session.chain.to_string()},
-                                 {"connection", session.connection},
-                                 {"source", session.source_ip},
-                                 {"method", session.authentication.method},
-                                 {"read_only", read_only}});
-    Conversation conversation({.session = session,
-                               .permit = *permit,
-                               .guard = shared_.guard,
-                               .parser = *parser_,
-                               .shapes = shapes_,
-                               .decisions = decisions_,
-                               .masking = masking_,
-                               .catalogs = shared_.catalogs,
-                               .options = options,
-                               .client = *client.stream,
-                               .client_reader = *client.reader,
-                               .upstream = upstream,
-                               .target = kept,
-                               .read_only = read_only,
-                               .label = label,
-                               .reuse = target.pool.reuse,
-                               .let_go = [this, &target] { pool_.let_go(target); },
-                               .place = {.connection = session.connection,
-                                         .database = session.database,
-                                         .server_major = server_major_of(upstream),
-                                         .search_path = search_path}});
+  co_return greeted;
+}
+
+Task<Adapter::Ended> Adapter::converse(std::unique_ptr<LoggedIn> client, const Session& session,
+                                       const Permit& permit, Upstream& upstream,
+                                       const Options& options, std::shared_ptr<const Target> target,
+                                       bool read_only) {
+  const auto live = std::make_shared<Live>();
+  live->upstream = &upstream;
+  live->permit = &permit;
+  const CancelDesk::Place cancel = enter_cancel_desk(live, client->cancel_key_bytes);
+  auto greeted = co_await greet(*client, session, upstream, cancel);
+  const std::unique_ptr<net::Stream> stream = std::move(client->stream);
+  const auto limits = std::move(client->limits);
+  const std::unique_ptr<MessageReader> reader = std::move(client->reader);
+  client.reset();
+  if (!greeted) {
+    stream->close();
+    co_return Ended{.end = {.reason = "client", .detail = greeted.error().detail}};
+  }
+  log::info("session opened", {{"session", session.id},
+                               {"user", session.chain.to_string()},
+                               {"connection", session.connection},
+                               {"source", session.source_ip},
+                               {"method", session.authentication.method},
+                               {"read_only", read_only}});
+  Conversation conversation({.session = session,
+                             .permit = permit,
+                             .guard = shared_.guard,
+                             .parser = *parser_,
+                             .shapes = shapes_,
+                             .decisions = decisions_,
+                             .masking = masking_,
+                             .catalogs = shared_.catalogs,
+                             .options = options,
+                             .client = *stream,
+                             .client_reader = *reader,
+                             .upstream = upstream,
+                             .target = target,
+                             .read_only = read_only,
+                             .label = label_of(session),
+                             .reuse = target->pool.reuse,
+                             .let_go = [this, of = target.get()] { pool_.let_go(*of); },
+                             .place = {.connection = session.connection,
+                                       .database = session.database,
+                                       .server_major = server_major_of(upstream),
+                                       .search_path = search_path_of(*target)}});
+  struct Reachable {
+    std::list<std::shared_ptr<Live>>& all;
+    std::list<std::shared_ptr<Live>>::iterator place;
+    Reachable(std::list<std::shared_ptr<Live>>& of, std::shared_ptr<Live> live)
+        : all(of), place(of.insert(of.end(), std::move(live))) {}
+    Reachable(const Reachable&) = delete;
+    ~Reachable() {
+      (*place)->conversation = nullptr;  // from here on no cancel is sent any more
+      all.erase(place);
+    }
+  };
+  Ended ended;
+  {
     live->conversation = &conversation;
-    end = co_await conversation.run();
-    live->conversation = nullptr;  // from here on no cancel is sent any more
-    reset_begun = conversation.reset_begun();
-    why_not = conversation.why_not_reset();
-  } else {
-    end.detail = greeted.error().detail;
+    const Reachable reachable(open_, live);
+    ended.end = co_await conversation.run();
   }
-  open_.erase(place);
-  client.stream->close();
-  if (reset_begun) {
-    co_await pool_.give_back(*permit, std::move(*leased));
-  } else {
-    pool_.discard(std::move(*leased), why_not);
-  }
-  (void)shared_.guard.settle(std::move(*permit), {.tag = "DISCONNECT"});
-  co_return end;
+  ended.reset_begun = conversation.reset_begun();
+  ended.why_not_reset = conversation.why_not_reset();
+  stream->close();
+  co_return ended;
 }
 
 }  // namespace sallyport::postgres

@@ -76,11 +76,42 @@ class Adapter {
   Adapter(std::shared_ptr<const Options> options, Shared shared,
           std::unique_ptr<sql::Parser> parser);
 
-  Task<void> serve_session(LoggedIn client, std::shared_ptr<const Options> options,
-                           SteadyTime deadline);
-  Task<ledger::SessionEnd> run_session(LoggedIn& client, const Session& session,
-                                       const Options& options, std::shared_ptr<const Target> kept,
-                                       SteadyTime deadline);
+  /// How a conversation ended, and whether its server connection can serve another.
+  struct Ended {
+    ledger::SessionEnd end;
+    bool reset_begun = false;
+    std::string_view why_not_reset = "ended";
+  };
+
+  // Not inlined: clang would put their frames into one, and a session that waits would hold all of
+  // it.
+  [[gnu::noinline]] Task<std::unique_ptr<LoggedIn>> log_in(std::unique_ptr<net::Stream> stream,
+                                                           const Options& options,
+                                                           SteadyTime deadline);
+  Session session_of(LoggedIn& client);
+  static std::shared_ptr<const Target> target_of(const LoggedIn& client, const Options& options,
+                                                 Session& session);
+  [[gnu::noinline]] Task<void> no_such_connection(LoggedIn& client, const Session& session);
+  void closed(const Session& session, const ledger::SessionEnd& end);
+  [[gnu::noinline]] Task<ledger::SessionEnd> run_session(std::unique_ptr<LoggedIn> client,
+                                                         const Session& session,
+                                                         const Options& options,
+                                                         std::shared_ptr<const Target> target,
+                                                         SteadyTime deadline);
+  // The client has been told where these fail.
+  [[gnu::noinline]] Task<std::expected<Permit, ledger::SessionEnd>> open(LoggedIn& client,
+                                                                         const Session& session);
+  [[gnu::noinline]] Task<std::expected<Pool::Lease, ledger::SessionEnd>> lease(
+      LoggedIn& client, const Session& session, const Permit& permit,
+      std::shared_ptr<const Target> target, bool read_only, SteadyTime deadline);
+  CancelDesk::Place enter_cancel_desk(const std::shared_ptr<Live>& live, std::size_t key_bytes);
+  [[gnu::noinline]] static Task<Result<void>> greet(LoggedIn& client, const Session& session,
+                                                    const Upstream& upstream,
+                                                    const CancelDesk::Place& cancel);
+  [[gnu::noinline]] Task<Ended> converse(std::unique_ptr<LoggedIn> client, const Session& session,
+                                         const Permit& permit, Upstream& upstream,
+                                         const Options& options,
+                                         std::shared_ptr<const Target> target, bool read_only);
   Task<void> tell(LoggedIn& client, ErrorText error);
 
   std::shared_ptr<const Options> options_;

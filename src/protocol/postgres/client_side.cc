@@ -87,6 +87,7 @@ Task<Result<void>> Conversation::client_side() {
       break;
     }
     if (!*message) {
+      client_reader_.drop();
       if (upstream_.queued() > 0) {
         auto flushed = co_await upstream_.flush();
         if (!flushed) {
@@ -104,15 +105,16 @@ Task<Result<void>> Conversation::client_side() {
       if (options_.idle_s_max.count() > 0) {
         client_.set_read_deadline(net::Reactor::current().now() + options_.idle_s_max);
       }
-      auto filled = co_await client_reader_.fill();
-      if (!filled) {
-        if (filled.error().code == Errc::timeout) {
+      auto chunk = co_await client_reader_.receive();
+      if (!chunk) {
+        if (chunk.error().code == Errc::timeout) {
           end("idle", "57P05", "terminating connection due to idle-session timeout");
         } else {
-          co_await leave(filled.error().detail);
+          co_await leave(chunk.error().detail);
         }
         break;
       }
+      client_reader_.begin_with(*std::move(chunk));
       continue;
     }
     if (++messages % messages_per_turn == 0) co_await net::Reactor::current().yield();

@@ -76,20 +76,21 @@ void Conversation::end(std::string reason, std::string_view sqlstate, std::strin
   stop(std::move(reason), message);
   // Only between messages: an error inside another message would be read as part of it.
   if (!piece_open_) {
-    append_error(client_out_, {.severity = "FATAL",
-                               .sqlstate = sqlstate,
-                               .message = std::move(message),
-                               .detail = "",
-                               .hint = ""});
+    append_error(client_out_.end(), {.severity = "FATAL",
+                                     .sqlstate = sqlstate,
+                                     .message = std::move(message),
+                                     .detail = "",
+                                     .hint = ""});
   }
   upstream_.stream().close();
 }
 
 Task<Result<void>> Conversation::flush_client() {
+  if (client_writing_.locked()) client_out_.gather();
   const auto guard = co_await client_writing_.lock();
   if (client_out_.empty()) co_return ok();
-  const ByteVector sending = std::exchange(client_out_, {});
-  co_return co_await client_.write(sending);
+  const ClientOut::Taken sending(client_out_);
+  co_return co_await client_.write(sending.bytes());
 }
 
 }  // namespace sallyport::postgres

@@ -19,6 +19,7 @@
 #include "guard/guard.h"
 #include "net/signal.h"
 #include "net/stream.h"
+#include "protocol/postgres/client_out.h"
 #include "protocol/postgres/masking.h"
 #include "protocol/postgres/names.h"
 #include "protocol/postgres/options.h"
@@ -222,7 +223,9 @@ class Conversation {
   void path_changed();
   bool steers(const sql::Analysis& analysis) const;
 
-  void to_client(Bytes raw) { append(client_out_, raw); }
+  void to_client(Bytes bytes) { client_out_.add(bytes); }
+  void pass_to_client(const Message& message);
+  void end_for(const Error& problem);
   Task<Result<void>> flush_client();
   /// flush_client() would do nothing.
   bool client_flushed() const { return client_out_.empty() && !client_writing_.locked(); }
@@ -271,7 +274,7 @@ class Conversation {
   bool reset_begun_ = false;
   std::function<void()> let_go_;
 
-  ByteVector client_out_;    // released: may be sent at any time
+  ClientOut client_out_;     // released: may be sent at any time
   bool piece_open_ = false;  // it ends inside a message
   RowCheck row_check_;       // of the DataRow that comes in pieces
   net::AsyncMutex client_writing_;

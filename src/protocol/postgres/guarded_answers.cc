@@ -56,12 +56,12 @@ Result<void> Conversation::alarm() {
 }
 
 void Conversation::error_to_client(const Message& message, const sql::Analysis* analysis) {
-  if (!guarded_) return to_client(message.raw);
+  if (!guarded_) return pass_to_client(message);
   const auto fields = error_fields(message.body);
   if (!fields) return;  // it was checked by who got it
   const bool changes = analysis == nullptr || std::ranges::any_of(analysis->statements, writes);
   const auto told = told_error(*fields, changes);
-  append_fields(client_out_, backend::error, told);
+  append_fields(client_out_.end(), backend::error, told);
   if (may_be_old_names(sqlstate_of(message.body)) && target_ != nullptr) {
     catalogs_.doubted(target_, session_.database);
   }
@@ -71,7 +71,8 @@ void Conversation::error_to_client(const Message& message, const sql::Analysis* 
 bool Conversation::notice_to_client(const Message& message) {
   if (!guarded_) return false;
   if (const auto fields = error_fields(message.body)) {
-    if (const auto told = told_notice(*fields)) append_fields(client_out_, backend::notice, *told);
+    if (const auto told = told_notice(*fields))
+      append_fields(client_out_.end(), backend::notice, *told);
   }
   return true;
 }

@@ -39,6 +39,16 @@ class Reread final : public net::Stream {
   std::unique_ptr<net::Stream> rest_;
 };
 
+/// The same for all sessions of a worker, but for those from before a reload.
+std::shared_ptr<const MessageLimits> client_limits(std::size_t message_bytes_max) {
+  thread_local std::pair<std::size_t, std::shared_ptr<const MessageLimits>> newest;
+  if (newest.second == nullptr || newest.first != message_bytes_max) {
+    newest = {message_bytes_max,
+              std::make_shared<const MessageLimits>(MessageLimits::client(message_bytes_max))};
+  }
+  return newest.second;
+}
+
 }  // namespace
 
 Task<std::optional<LoggedIn>> Login::run(std::unique_ptr<net::Stream> stream, SteadyTime deadline) {
@@ -77,15 +87,15 @@ Task<std::optional<LoggedIn>> Login::run(std::unique_ptr<net::Stream> stream, St
   if (auto negotiated = co_await negotiate(client, (*startup)->version); !negotiated) {
     co_return std::nullopt;
   }
-  client.limits = std::make_unique<MessageLimits>(MessageLimits::login());
-  client.reader = std::make_unique<MessageReader>(*client.stream, *client.limits);
+  static const MessageLimits login_limits = MessageLimits::login();
+  client.reader = std::make_unique<MessageReader>(*client.stream, login_limits);
   auto authenticated = co_await authenticate(client);
   if (!authenticated) {
     co_await turn_away(client, std::move(authenticated.error()));
     co_return std::nullopt;
   }
-  // What has arrived already is judged by the new limits as well: the reader refers to them.
-  *client.limits = MessageLimits::client(options_.message_bytes_max);
+  client.limits = client_limits(options_.message_bytes_max);
+  client.reader->use(*client.limits);
   co_return std::move(client);
 }
 

@@ -22,7 +22,7 @@ using net::Task;
 /// A client that has proved who it is, and has not been told so yet.
 struct LoggedIn {
   std::unique_ptr<net::Stream> stream;
-  std::unique_ptr<MessageLimits> limits;  // the reader's
+  std::shared_ptr<const MessageLimits> limits;  // the reader's
   std::unique_ptr<MessageReader> reader;
   StartupSettings settings;
   identity::Credential credential;

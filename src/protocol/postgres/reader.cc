@@ -107,13 +107,13 @@ Result<std::optional<Message>> Decoder::next() {
 
   const char type = static_cast<char>(start[0]);
   const std::uint32_t length = read_u32(start.subspan(1));
-  const std::uint32_t most = limits_.bytes_max(type);
+  const std::uint32_t most = limits_->bytes_max(type);
   if (most == 0) return fail(Errc::malformed, "unexpected message type " + name(type));
   if (length < 4) {
     return fail(Errc::malformed, "message length " + std::to_string(length) + " is below 4");
   }
   const std::size_t size = std::size_t{1} + length;
-  if (length > most && limits_.discarded(type) && length <= any_length) {
+  if (length > most && limits_->discarded(type) && length <= any_length) {
     discarding_left_ = size - carry_.size();
     carry_delivered_ = true;
     return Message{.type = type, .raw = {}, .body = {}, .discarded = true};
@@ -129,7 +129,7 @@ Result<std::optional<Message>> Decoder::next() {
     return Message{.type = type, .raw = raw, .body = raw.subspan(header_bytes)};
   }
 
-  if (limits_.streamed(type) && size > streamed_from) {
+  if (limits_->streamed(type) && size > streamed_from) {
     // Hand on what is there: the header, from the carry if it was torn, and what follows it.
     streaming_type_ = type;
     if (!carry_.empty()) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <string_view>
 
 #include "net/stream.h"
@@ -39,7 +40,10 @@ class MessageLimits {
 
 class Decoder {
  public:
-  explicit Decoder(const MessageLimits& limits) : limits_(limits) {}
+  explicit Decoder(const MessageLimits& limits) : limits_(&limits) {}
+
+  /// What has arrived already and was not given out is judged by these as well.
+  void use(const MessageLimits& limits) { limits_ = &limits; }
 
   /// `data` must stay until it is consumed: until next() gives nullopt, or forever if it fails.
   void feed(Bytes data);
@@ -58,7 +62,7 @@ class Decoder {
  private:
   Result<std::optional<Message>> next_piece();
 
-  const MessageLimits& limits_;
+  const MessageLimits* limits_;
   Bytes data_;                    // fed and not consumed
   ByteVector carry_;              // the beginning of a message that did not arrive whole
   bool carry_delivered_ = false;  // the message in carry_ was handed out
@@ -73,21 +77,33 @@ class MessageReader {
   MessageReader(net::Stream& stream, const MessageLimits& limits)
       : stream_(stream), decoder_(limits) {}
 
-  /// What has been received already; nullopt when fill() must be awaited: then the buffer is given
-  /// back, for what comes before fill() may be a long wait for a peer that does not read.
-  Result<std::optional<Message>> poll() {
-    auto message = decoder_.next();
-    if (message && !*message) chunk_ = net::Chunk();
-    return message;
+  /// What has been received already; nullopt when fill() must be awaited.
+  Result<std::optional<Message>> poll() { return decoder_.next(); }
+  /// After poll() gave nullopt: gives the buffer back, and everything poll() gave before is gone.
+  /// For those who may wait long before fill().
+  void drop() { chunk_ = net::Chunk(); }
+  /// `bytes`, given by poll(), lie in the buffer: they stay until drop() or fill().
+  bool holds(Bytes bytes) const {
+    const Bytes chunk = chunk_.bytes();
+    return !std::less<>()(bytes.data(), chunk.data()) &&
+           std::less<>()(bytes.data(), chunk.data() + chunk.size());
   }
 
-  /// Receives more.
+  /// Instead of those it was made with.
+  void use(const MessageLimits& limits) { decoder_.use(limits); }
+
+  /// Receives more, for begin_with().
+  net::Task<Result<net::Chunk>> receive() {
+    drop();
+    return stream_.read();
+  }
+  /// Both at once.
   net::Task<Result<void>> fill();
 
   /// poll() or fill() until there is a message: for the parts of a session that are not hot.
   net::Task<Result<Message>> next();
 
-  /// Takes up what was received before the reader existed.
+  /// Takes up what was received, by receive() or before the reader existed.
   void begin_with(net::Chunk chunk);
 
   bool mid_message() const { return decoder_.mid_message(); }

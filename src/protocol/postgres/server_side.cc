@@ -51,21 +51,12 @@ Task<Result<void>> Conversation::server_side() {
       if (!release_now()) handled = co_await release();
       if (handled && !ended_) handled = on_server(**message);
       if (!handled) {
-        log::warn("session ended by its target", {{"session", session_.id},
-                                                  {"connection", session_.connection},
-                                                  {"detail", handled.error().detail}});
-        const bool ledger = handled.error().code == Errc::io;
-        end(ledger ? "ledger" : "target", ledger ? "58000" : "08006",
-            ledger ? "the gateway cannot record this session, so it ends"
-                   : "the target does not speak as it should");
+        end_for(handled.error());
         break;
       }
       if (client_out_.size() < client_flush_bytes) continue;
     } else if (!message) {
-      log::warn("session ended by its target", {{"session", session_.id},
-                                                {"connection", session_.connection},
-                                                {"detail", message.error().detail}});
-      end("target", "08006", "the target does not speak as it should");
+      end_for(message.error());
       break;
     }
     if (!client_flushed()) {
@@ -76,11 +67,12 @@ Task<Result<void>> Conversation::server_side() {
       }
     }
     if (*message) continue;
-    auto filled = co_await upstream_.reader().fill();
-    if (!filled) {
+    auto chunk = co_await upstream_.reader().receive();
+    if (!chunk) {
       end("target", "08006", "the connection to the target was lost");
       break;
     }
+    upstream_.reader().begin_with(*std::move(chunk));
   }
   // What was released may still be on its way: a refusal, or the server's own last words.
   (void)co_await flush_client();
@@ -88,6 +80,26 @@ Task<Result<void>> Conversation::server_side() {
   if (!reset_begun_) upstream_.stream().close();
   progress_.notify();
   co_return ok();
+}
+
+/// What the server said is not to be trusted, or what it was asked cannot be recorded.
+void Conversation::end_for(const Error& problem) {
+  log::warn(
+      "session ended by its target",
+      {{"session", session_.id}, {"connection", session_.connection}, {"detail", problem.detail}});
+  const bool ledger = problem.code == Errc::io;
+  end(ledger ? "ledger" : "target", ledger ? "58000" : "08006",
+      ledger ? "the gateway cannot record this session, so it ends"
+             : "the target does not speak as it should");
+}
+
+/// A message of the server's, as it came.
+void Conversation::pass_to_client(const Message& message) {
+  if (upstream_.reader().holds(message.raw)) {
+    client_out_.pass(message.raw);
+  } else {
+    client_out_.add(message.raw);
+  }
 }
 
 /// release_now() was true.
@@ -136,7 +148,7 @@ Result<void> Conversation::on_unasked(const Message& message) {
     if (auto checked = check_notification(message.body); !checked) return fail(checked);
     if (guarded_) return ok();
   }
-  to_client(message.raw);
+  pass_to_client(message);
   return ok();
 }
 
@@ -150,6 +162,7 @@ bool Conversation::release_now() {
 }
 
 Task<Result<void>> Conversation::release() {
+  client_out_.gather();
   Reply& head = replies_.front();
   auto recorded = co_await guard_.recorded(*permit_of(head));
   if (!recorded) co_return fail(Errc::io, recorded.error().detail);
@@ -193,7 +206,7 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
         if (auto checked = check_parameter_description(message.body); !checked) {
           return fail(checked);
         }
-        to_client(message.raw);
+        pass_to_client(message);
         return ok();
       }
       if (!head.answered) return unexpected(message, "before ParameterDescription");
@@ -250,7 +263,7 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
     case Expect::local:
       return unexpected(message, "with nothing asked");
   }
-  to_client(message.raw);
+  pass_to_client(message);
   pop();
   return ok();
 }
@@ -269,7 +282,7 @@ Result<void> Conversation::on_piece(Reply& head, const Message& message) {
   }
   (head.portal && head.portal->outcome ? *head.portal->outcome : head.outcome).bytes +=
       message.raw.size();
-  to_client(message.raw);
+  pass_to_client(message);
   piece_open_ = !message.last;
   return ok();
 }
@@ -314,7 +327,7 @@ Result<void> Conversation::on_query_done(Reply& head, const Message& message) {
   head.stage = Reply::Stage::none;
   head.columns.reset();
   copy_in_ = nullptr;
-  to_client(message.raw);
+  pass_to_client(message);
   return ok();
 }
 
@@ -363,7 +376,7 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
     default:
       return unexpected(message, "in a result");
   }
-  to_client(message.raw);
+  pass_to_client(message);
   return ok();
 }
 
@@ -395,7 +408,7 @@ Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
       !settled) {
     return fail(Errc::io, settled.error().detail);
   }
-  to_client(message.raw);
+  pass_to_client(message);
   pop();
   return ok();
 }
@@ -557,7 +570,7 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
       catalogs_.changed(session_.connection, session_.database);
     }
   }
-  to_client(message.raw);
+  pass_to_client(message);
   pop();
   return ok();
 }
@@ -579,7 +592,7 @@ void Conversation::drain_local() {
   while (!replies_.empty() && replies_.front().expect == Expect::local) {
     const Reply& reply = replies_.front();
     to_client(reply.local);
-    if (reply.local_ready) append_ready(client_out_, transaction_);
+    if (reply.local_ready) append_ready(client_out_.end(), transaction_);
     replies_.pop_front();
   }
 }

@@ -90,6 +90,18 @@ Task<Result<std::unique_ptr<net::Stream>>> connect_plain_or_tls(const Target& ta
   co_return std::move(*secured);
 }
 
+/// Those of the last login of this worker, if they are the same: mostly they are, and an idle
+/// connection then has no copy of its own.
+std::shared_ptr<const Upstream::Parameters> shared(Upstream::Parameters parameters) {
+  thread_local std::weak_ptr<const Upstream::Parameters> newest;
+  auto known = newest.lock();
+  if (known == nullptr || *known != parameters) {
+    known = std::make_shared<const Upstream::Parameters>(std::move(parameters));
+    newest = known;
+  }
+  return known;
+}
+
 }  // namespace
 
 Result<void> check_pinned(std::string_view name, std::string_view value) {
@@ -291,13 +303,14 @@ Task<Result<void>> Upstream::answer_scram(Bytes mechanisms, Random& random) {
 }
 
 Task<Result<void>> Upstream::await_ready() {
+  Parameters parameters;
   std::size_t notices = 0;
   while (true) {
     auto message = co_await reader_.next();
     if (!message) co_return fail(message);
     switch (message->type) {
       case backend::parameter_status: {
-        auto noted = note_parameter(message->body);
+        auto noted = note_parameter(message->body, parameters);
         if (!noted) co_return fail(noted);
         break;
       }
@@ -319,6 +332,7 @@ Task<Result<void>> Upstream::await_ready() {
         co_return fail(Errc::unavailable, "the target refused: " + describe_error(message->body));
       case backend::ready:
         if (as_text(message->body) != "I") co_return fail(Errc::malformed, "ReadyForQuery");
+        parameters_ = shared(std::move(parameters));
         co_return ok();
       default:
         co_return fail(Errc::malformed,
@@ -327,14 +341,15 @@ Task<Result<void>> Upstream::await_ready() {
   }
 }
 
-Result<void> Upstream::note_parameter(Bytes body) {
+Result<void> Upstream::note_parameter(Bytes body, Parameters& parameters) {
   auto status = parameter_status_body(body);
   if (!status) return fail(status);
-  if (parameters_.size() == parameters_max ||
+  if (parameters.size() == parameters_max ||
       status->name.size() + status->value.size() > parameter_bytes_max) {
     return fail(Errc::too_large, "parameters reported at login");
   }
-  parameters_.emplace_back(status->name, status->value);
+  const bool label = status->name == "application_name";
+  parameters.emplace_back(status->name, label ? std::string_view() : status->value);
   return check_pinned(status->name, status->value);
 }
 

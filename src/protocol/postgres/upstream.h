@@ -102,8 +102,9 @@ class Upstream {
   /// Says goodbye if it can do so without waiting for long, and closes.
   Task<void> close(const Permit& session);
 
-  /// As the server reported them at login.
-  const std::vector<std::pair<std::string, std::string>>& parameters() const { return parameters_; }
+  using Parameters = std::vector<std::pair<std::string, std::string>>;
+  /// As the server reported them at login; application_name, the label, without its value.
+  const Parameters& parameters() const { return *parameters_; }
 
  private:
   Upstream(std::shared_ptr<const Target> target, std::unique_ptr<net::Stream> stream,
@@ -113,7 +114,7 @@ class Upstream {
   Task<Result<void>> authenticate(Random& random);
   Task<Result<void>> answer_scram(Bytes mechanisms, Random& random);
   Task<Result<void>> await_ready();
-  Result<void> note_parameter(Bytes body);
+  static Result<void> note_parameter(Bytes body, Parameters& parameters);
   Result<void> as_at_login();
   Task<Result<Message>> own_answer(std::size_t& asides);
   Task<Result<void>> own_command(std::string_view tag, std::size_t& asides);
@@ -127,8 +128,8 @@ class Upstream {
   ByteVector server_end_point_;  // empty without TLS
   MessageReader reader_;
   ByteVector out_;
-  std::vector<std::pair<std::string, std::string>> parameters_;
-  std::vector<std::pair<std::string, std::string>> changed_;  // reported, and not as at login
+  std::shared_ptr<const Parameters> parameters_;  // shared by connections of the same
+  Parameters changed_;                            // reported, and not as at login
   bool cancelled_ = false;
   std::uint32_t process_id_ = 0;
   ByteVector cancel_key_;

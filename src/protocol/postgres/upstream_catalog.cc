@@ -120,7 +120,7 @@ Task<Result<std::shared_ptr<const catalog::Catalog>>> Upstream::read_catalog(con
   for (const auto& [sql, tag] : before) {
     if (auto done = co_await own_statement(sql, tag); !done) co_return fail(done);
   }
-  const int major = major_of(parameters_);
+  const int major = major_of(*parameters_);
   auto loader = std::make_shared<catalog::Loader>(major, target_->user);
   const auto queries = catalog::load_queries(major);
   for (std::size_t i = 0; i < queries.size(); ++i) {

@@ -102,8 +102,8 @@ void Upstream::note_report(std::string_view name, std::string_view value) {
   if (name == "application_name") return;  // the label, which every session has its own of
   std::erase_if(changed_, [&](const auto& one) { return one.first == name; });
   const bool as_at_login = std::ranges::any_of(
-      parameters_, [&](const auto& one) { return one.first == name && one.second == value; });
-  if (!as_at_login && changed_.size() < parameters_.size() + 1) changed_.emplace_back(name, value);
+      *parameters_, [&](const auto& one) { return one.first == name && one.second == value; });
+  if (!as_at_login && changed_.size() < parameters_->size() + 1) changed_.emplace_back(name, value);
 }
 
 /// The next message that is an answer. What may come at any time is taken note of, so often.
