@@ -79,7 +79,10 @@ void read_masks(Reading& reading, Fields& connection_fields, ConnectionConfig& c
   const Value* value = connection_fields.map("masks");
   if (!value) return;
   for (const Entry& entry : value->entries) {
-    auto kind = scalar_text(*entry.value, "the mask of " + entry.key, reading.problems);
+    // YAML's own null is the mask of that name.
+    auto kind = entry.value->kind == Value::Kind::null
+                    ? std::optional<std::string>("null")
+                    : scalar_text(*entry.value, "the mask of " + entry.key, reading.problems);
     if (!kind) continue;
     if (!mask::kind_of(*kind)) {
       reading.problems.push_back({entry.value->place, fmt::format("'{}' is no kind of mask", *kind),

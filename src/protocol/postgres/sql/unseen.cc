@@ -85,8 +85,9 @@ std::string Unseen::read(const Function& function, const SearchPath& path) {
     }
     if (function.kind == 'a') return {};
   }
-  // What an extension says of its C code is as good as its C code.
-  if (function.language == "c" && function.volatility == 'i') return {};
+  // Only a superuser makes one, and what an extension says of its code is as good as its code.
+  const bool native = function.language == "c" || function.language == "internal";
+  if (native && function.volatility == 'i') return {};
   if (function.language == "plpgsql" && !function.body.empty()) {
     return read_plpgsql(function, path);
   }
