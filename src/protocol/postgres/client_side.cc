@@ -346,7 +346,7 @@ Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
                              .context = asked.command.context,
                              .analysis = analysis,
                              .sql = sql,
-                             .path = place_.search_path};
+                             .names = {.path = place_.search_path, .temporary = temporary_}};
   };
   Masked masked = co_await masking_.mask(question(*asked.analysis, asked.command.text));
   guarded_ = guarded_ || masked.guarded;

@@ -12,6 +12,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -268,7 +269,8 @@ class Conversation {
   /// Something on the connection is masked or filtered for this chain: what the server says beside
   /// its answers is not for it. Stays, for a commit may say late what a statement did.
   bool guarded_ = false;
-  bool definitions_change_ = false;  // by the transaction that is open
+  std::set<std::string, std::less<>> temporary_;  // relations that it made, if they are still there
+  bool definitions_change_ = false;               // by the transaction that is open
   const bool reuse_;
   bool stained_ = false;  // by what no reset undoes
   bool reset_begun_ = false;

@@ -265,7 +265,8 @@ const Masking::Kept* Masking::kept(const std::string& key, Protector& protector)
 
 Result<sql::Rewriting> Masking::rewriting(const Question& question, Protector& protector) {
   std::string place;
-  for (const std::string& schema : question.path) place += schema + '\0';
+  for (const std::string& schema : question.names.path) place += schema + '\0';
+  for (const std::string& name : question.names.temporary) place += '\1' + name;
   place += '\0';
   const std::string by_text = "text " + place + std::string(question.sql);
   if (const Kept* const known = kept(by_text, protector)) return known->rewriting;
@@ -281,7 +282,7 @@ Result<sql::Rewriting> Masking::rewriting(const Question& question, Protector& p
     }
   }
   auto made = sql::rewrite(
-      parser_, question.sql, protector.classified()->catalog(), question.path,
+      parser_, question.sql, protector.classified()->catalog(), question.names,
       [&](const catalog::Relation& relation) { return protector.protection(relation.oid); });
   if (!made) return fail(made);
   if (!made->refused.empty()) return made;

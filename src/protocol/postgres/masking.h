@@ -60,7 +60,7 @@ class Masking {
     const CommandContext& context;
     const sql::Analysis& analysis;  // of `sql`, understood
     std::string_view sql;
-    std::vector<std::string> path;  // in which names are looked up
+    sql::Names names;
   };
   /// May read the catalog first, and once more if a name is not in it.
   Task<Masked> mask(Question question);

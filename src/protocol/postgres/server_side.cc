@@ -663,6 +663,13 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text,
 
 /// Names may mean something else from now on, and after the transaction that this is in.
 void Conversation::definitions_changed(const sql::Analysis& analysis) {
+  constexpr std::size_t temporary_max = 1000;
+  for (const sql::Statement& one : analysis.statements) {
+    for (const sql::RelationUse& relation : one.relations) {
+      const bool made = relation.use == sql::Use::create && relation.temporary;
+      if (made && temporary_.size() < temporary_max) temporary_.insert(relation.name.name);
+    }
+  }
   const bool changes = std::ranges::any_of(analysis.statements, [](const sql::Statement& one) {
     return one.kind == "do" || one.kind == "call" || !one.objects.empty() ||
            std::ranges::any_of(one.relations, [](const sql::RelationUse& relation) {

@@ -160,7 +160,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::make(Contents contents, std::uin
     for (Column& column : relation.columns) {
       names.keep(column.name);
       digest.numbers(column.number, column.type, column.type_modifier, column.not_null,
-                     column.has_default, column.generated, column.identity);
+                     column.has_default, column.generated, column.identity, column.in_primary_key);
       digest.add(column.name);
     }
   }

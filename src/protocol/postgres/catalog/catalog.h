@@ -53,6 +53,7 @@ struct Column {
   /// 's' stored, 'v' virtual; 0: not generated. Catalog::generation_of says from what.
   char generated = 0;
   char identity = 0;  // 'a' always, 'd' by default; 0: none
+  bool in_primary_key = false;
 };
 
 struct Relation {

@@ -1,5 +1,6 @@
 #include "protocol/postgres/catalog/load.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -149,6 +150,9 @@ constexpr std::string_view kRuns =
     "select i.indrelid, f.runs from f join pg_catalog.pg_index i on i.indexrelid = f.objid "
     "where f.classid = 'pg_catalog.pg_class'::pg_catalog.regclass";
 
+constexpr std::string_view kKeys =
+    "select conrelid, pg_catalog.unnest(conkey) from pg_catalog.pg_constraint where contype = 'p'";
+
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
   const std::size_t at = text.find(what);
   return text.replace(at, what.size(), with);
@@ -167,18 +171,18 @@ std::vector<std::string> load_queries(int server_major) {
   std::vector<std::string> queries;
   for (const std::string_view query :
        {kDatabase, kSchemas, kRelations, kColumns, kInheritance, kRules, kTriggers, kTypes, kChecks,
-        std::string_view(functions), kArguments, kOperators, kCasts, kRuns}) {
+        std::string_view(functions), kArguments, kOperators, kCasts, kRuns, kKeys}) {
     queries.emplace_back(query);
   }
   return queries;
 }
 
 std::span<const Loader::Reader> Loader::readers() {
-  static constexpr std::array<Reader, 14> all = {
+  static constexpr std::array<Reader, 15> all = {
       &Loader::database,    &Loader::schema,   &Loader::relation, &Loader::column,
       &Loader::inheritance, &Loader::rule,     &Loader::trigger,  &Loader::type,
       &Loader::check,       &Loader::function, &Loader::argument, &Loader::operator_,
-      &Loader::cast,        &Loader::run};
+      &Loader::cast,        &Loader::run,      &Loader::key};
   return all;
 }
 
@@ -206,8 +210,8 @@ T* Loader::known(std::unordered_map<Oid, std::size_t>& places, std::vector<T>& l
 }
 
 Result<void> Loader::row(std::size_t query, Row row) {
-  static constexpr std::array<std::size_t, 14> widths = {3,  2, 9,  10, 2, 5, 4,
-                                                         11, 2, 20, 4,  7, 4, 2};
+  static constexpr std::array<std::size_t, 15> widths = {3, 2,  9, 10, 2, 5, 4, 11,
+                                                         2, 20, 4, 7,  4, 2, 2};
   if (query >= widths.size() || row.size() != widths[query]) {
     return fail(Errc::malformed, "a row of the catalog with other columns than asked for");
   }
@@ -388,6 +392,14 @@ Result<void> Loader::run(Row row) {
     contents_.runs.push_back({.owner = oid_of(row[0]), .function = oid_of(row[1])});
     bytes_ += sizeof(Runs);
   }
+  return ok();
+}
+
+Result<void> Loader::key(Row row) {
+  Relation* const relation = known(relations_, contents_.relations, oid_of(row[0]));
+  if (relation == nullptr) return ok();
+  const auto found = std::ranges::find(relation->columns, number_of(row[1]), &Column::number);
+  if (found != relation->columns.end()) found->in_primary_key = true;
   return ok();
 }
 

@@ -54,6 +54,7 @@ class Loader {
   Result<void> operator_(Row row);
   Result<void> cast(Row row);
   Result<void> run(Row row);
+  Result<void> key(Row row);
 
   std::string_view name(const std::optional<std::string_view>& text);
   std::string_view copy(const std::optional<std::string_view>& text);

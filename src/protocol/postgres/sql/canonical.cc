@@ -25,6 +25,7 @@ class Writer {
     } else if (Array items; value.get(items) == simdjson::SUCCESS) {
       out_ += '[';
       for (Value item : items) {
+        if (!replacements_.before.empty()) before(item);
         this->value(item);
         out_ += ',';
       }
@@ -56,6 +57,14 @@ class Writer {
       out_ += ',';
     }
     out_ += '}';
+  }
+
+  void before(Value item) {
+    const auto column = node(item);
+    if (!column || column->kind != "ColumnRef") return;
+    const auto found =
+        replacements_.before.find(static_cast<std::size_t>(number(column->fields, "location")));
+    if (found != replacements_.before.end()) out_ += found->second;
   }
 
   bool relation(Value inner) {

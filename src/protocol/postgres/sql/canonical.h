@@ -16,6 +16,8 @@ struct Replacements {
   std::map<std::size_t, std::string> relations;
   /// ColumnRef at this location -> so many of its first names are gone.
   std::map<std::size_t, std::size_t> shortened;
+  /// ColumnRef at this location, in a list -> canonical texts of items that come before it.
+  std::map<std::size_t, std::string> before;
   /// The query of a COPY whose relation it stands for. Empty: none.
   std::string copied;
 };

@@ -100,15 +100,6 @@ bool writes(Use use) {
   return use == Use::insert || use == Use::update || use == Use::delete_;
 }
 
-bool any_written(const Statement& statement) {
-  return std::ranges::any_of(statement.relations,
-                             [](const RelationUse& use) {
-                               return use.use == Use::insert || use.use == Use::update ||
-                                      use.use == Use::create;
-                             }) ||
-         std::ranges::any_of(statement.nested, any_written);
-}
-
 bool is_target(const Statement& statement, const RelationUse& use) {
   return statement.kind == "merge" ||
          std::ranges::any_of(statement.relations, [&](const RelationUse& other) {
@@ -123,9 +114,9 @@ WhyNot masked_for_you(std::string what, std::string hint = "") {
 }  // namespace
 
 bool reads_harmlessly(std::string_view routine) {
-  static const Words names = {"currval",      "lastval",
-                              "nextval",      "pg_current_xact_id",
-                              "txid_current", "pg_sequence_last_value"};
+  static const Words names = {
+      "currval",      "lastval",        "nextval",      "pg_current_xact_id",    "pg_sleep",
+      "pg_sleep_for", "pg_sleep_until", "txid_current", "pg_sequence_last_value"};
   return names.contains(routine);
 }
 
@@ -148,7 +139,10 @@ WhyNot Guarded::why_not(const Statement& statement) const {
       return {.text = "the gateway keeps " + setting.name + " as it is"};
     }
   }
-  if (statement.explain_analyze && replaced) {
+  const bool by_name = std::ranges::any_of(statement.nested, [](const Statement& nested) {
+    return nested.prepared == NamedEffect::execute;
+  });
+  if (statement.explain_analyze && (replaced || by_name)) {
     return masked_for_you("EXPLAIN ANALYZE of what is masked is not possible",
                           "EXPLAIN without ANALYZE shows the plan");
   }
@@ -176,7 +170,7 @@ WhyNot Guarded::system_relation(const RelationUse& use) const {
 }
 
 WhyNot Guarded::relation(const Statement& statement, const RelationUse& use) const {
-  if (use.use == Use::create) return {};
+  if (use.use == Use::create || is_temporary(use)) return {};
   const std::string& name = use.name.name;
   const Relation* const found = catalog.relation(use.name.schema, name, path);
   if (found == nullptr) {
@@ -271,6 +265,29 @@ WhyNot Guarded::target(const Statement& statement, const RelationUse& use, const
                           "name the columns: ON CONFLICT (id)");
   }
   return {};
+}
+
+/// A temporary relation of this session. One that is called like a relation for everybody is not
+/// taken for it: it goes when its transaction is rolled back, and the name means the other then.
+bool Guarded::is_temporary(const RelationUse& use) const {
+  if (use.temporary || use.name.schema == "pg_temp") return true;
+  if (!use.name.schema.empty() || temporary == nullptr || !temporary->contains(use.name.name)) {
+    return false;
+  }
+  return std::ranges::none_of(catalog.schemas(), [&](const catalog::Schema& schema) {
+    return catalog.relation(schema.name, use.name.name, {}) != nullptr;
+  });
+}
+
+bool Guarded::any_written(const Statement& statement) const {
+  return std::ranges::any_of(statement.relations,
+                             [&](const RelationUse& use) {
+                               return (use.use == Use::insert || use.use == Use::update ||
+                                       use.use == Use::create) &&
+                                      !is_temporary(use);
+                             }) ||
+         std::ranges::any_of(statement.nested,
+                             [&](const Statement& nested) { return any_written(nested); });
 }
 
 /// Masked values that are written somewhere look like values there.

@@ -34,6 +34,7 @@ struct Guarded {
   const catalog::SearchPath& path;
   const Mentions& mentions;
   bool definition = false;  // of a view or a function: only queries
+  const std::set<std::string, std::less<>>* temporary = nullptr;  // relations of the session
   std::function<Reached(const catalog::Relation&)> reach;
   class Unseen& unseen;
 
@@ -54,6 +55,8 @@ struct Guarded {
   WhyNot unseen_code(const Statement& statement) const;
   WhyNot written(const RelationUse& use, const catalog::Relation& relation) const;
   WhyNot laundering(const Statement& statement) const;
+  bool is_temporary(const RelationUse& use) const;
+  bool any_written(const Statement& statement) const;
 };
 
 }  // namespace sallyport::postgres::sql

@@ -10,10 +10,12 @@
 
 #include "protocol/postgres/sql/analysis.h"
 #include "protocol/postgres/sql/canonical.h"
+#include "protocol/postgres/sql/group_by.h"
 #include "protocol/postgres/sql/guarded.h"
 #include "protocol/postgres/sql/mask_sql.h"
 #include "protocol/postgres/sql/mentions.h"
 #include "protocol/postgres/sql/tokens.h"
+#include "protocol/postgres/sql/trace.h"
 #include "protocol/postgres/sql/unseen.h"
 
 namespace sallyport::postgres::sql {
@@ -38,7 +40,8 @@ struct Edit {
 };
 
 std::string apply(std::string_view sql, std::vector<Edit> edits) {
-  std::ranges::sort(edits, {}, &Edit::begin);
+  // What is put in goes before what is taken out at the same place.
+  std::ranges::sort(edits, {}, [](const Edit& edit) { return std::pair(edit.begin, edit.end); });
   std::string out;
   std::size_t at = 0;
   for (const Edit& edit : edits) {
@@ -65,6 +68,27 @@ std::optional<Object> only_from_item(Value root) {
   return item && item->kind == "RangeSubselect" ? std::optional(item->fields) : std::nullopt;
 }
 
+/// The columns of "SELECT a.b, c.d", each with a comma behind it.
+bool columns_of_select(Value root, std::string& out) {
+  Object top;
+  Object raw;
+  if (root.get(top) != simdjson::SUCCESS) return false;
+  const auto statements = array(top, "stmts");
+  if (!statements || statements->size() != 1 || statements->at(0).get(raw) != simdjson::SUCCESS) {
+    return false;
+  }
+  const auto statement = node(raw, "stmt");
+  const auto list = statement ? array(statement->fields, "targetList") : std::nullopt;
+  if (!list) return false;
+  for (Value item : *list) {
+    const auto target = node(item);
+    const auto value = target ? field(target->fields, "val") : std::nullopt;
+    if (!value) return false;
+    out += canonical(*value) + ',';
+  }
+  return true;
+}
+
 /// Views that were looked into, and what is reached, in all texts of one rewriting.
 struct Shared {
   Parser& parser;
@@ -74,6 +98,7 @@ struct Shared {
   std::set<ColumnOrigin> masked;
   std::set<Oid> filtered;
   int depth = 0;
+  const std::set<std::string, std::less<>>* temporary = nullptr;
   std::unique_ptr<Unseen> unseen;
 };
 
@@ -99,6 +124,7 @@ class Rewriter {
                     .path = path_,
                     .mentions = mentions_,
                     .definition = definition_,
+                    .temporary = definition_ ? nullptr : shared_.temporary,
                     .reach = [&](const Relation& relation) { return reach(relation); },
                     .unseen = unseen()};
     for (const FromSite& site : sites_) {
@@ -252,6 +278,36 @@ class Rewriter {
     if (!site.aliased) text += " AS " + quoted_name(site.called);
     edits_.push_back({span->table.value_or(span->begin), span->end, std::move(text)});
     if (!site.aliased && !site.name.name.empty()) shorten_columns(site.name);
+    if (!site.renamed) replaced_[site.location] = {relation, site.called};
+    return ok();
+  }
+
+  /// GROUP BY of a key goes for the whole row no longer.
+  Result<void> complete_groups(Value tree) {
+    for (const GroupedBy& add : ungrouped(tree, replaced_, mentions_)) {
+      std::size_t before = add.location;
+      while (before > 0 && (sql_[before - 1] == ' ' || sql_[before - 1] == '\n' ||
+                            sql_[before - 1] == '\t' || sql_[before - 1] == '\r')) {
+        --before;
+      }
+      if (before == 0 || sql_[before - 1] == '(') continue;  // it would become a row
+      std::string columns;
+      for (const std::string& column : add.columns) columns += column + ", ";
+      const std::string probe =
+          "SELECT " + columns.substr(0, columns.size() - 2);  // the same nodes as in GROUP BY
+      OwnTree own;
+      auto parsed = shared_.parser.parse(probe);
+      if (!parsed) return fail(parsed);
+      auto root = parsed->rejected ? Result<Value>(fail(Errc::malformed, parsed->message))
+                                   : own.read(parsed->tree);
+      if (!root) return fail(root);
+      std::string expected;
+      if (!columns_of_select(*root, expected)) {
+        return fail(Errc::malformed, "a list of columns of ours is none");
+      }
+      replacements_.before[add.location] += expected;
+      edits_.push_back({add.location, add.location, std::move(columns)});
+    }
     return ok();
   }
 
@@ -434,6 +490,14 @@ class Rewriter {
       out_.filtered.assign(shared_.filtered.begin(), shared_.filtered.end());
     }
     if (edits_.empty()) return std::move(out_);
+    if (!replaced_.empty()) {
+      auto parsed = shared_.parser.parse(sql_);
+      if (!parsed) return fail(parsed);
+      OwnTree own;
+      auto tree = own.read(parsed->tree);
+      if (!tree) return fail(tree);
+      if (auto completed = complete_groups(*tree); !completed) return fail(completed);
+    }
     out_.sql = apply(sql_, edits_);
     if (out_.sql.size() > rewritten_bytes_max) {
       refuse("the statement is too long once it is rewritten");
@@ -496,6 +560,7 @@ class Rewriter {
   std::vector<Edit> edits_;
   std::map<std::size_t, std::string> expected_;  // canonical sub-query by place of its relation
   Replacements replacements_;
+  std::map<std::size_t, Replaced> replaced_;  // by place of the relation
   std::set<std::string, std::less<>> masked_names_;
   std::set<std::string, std::less<>> replaced_rows_;
   bool hidden_names_ = false;
@@ -506,9 +571,10 @@ class Rewriter {
 }  // namespace
 
 Result<Rewriting> rewrite(Parser& parser, std::string_view sql, const Catalog& catalog,
-                          const SearchPath& path, const Protections& protections) {
+                          const Names& names, const Protections& protections) {
   Shared shared{.parser = parser, .catalog = catalog, .protections = protections};
-  return Rewriter(shared, sql, path, false).run();
+  shared.temporary = &names.temporary;
+  return Rewriter(shared, sql, names.path, false).run();
 }
 
 }  // namespace sallyport::postgres::sql

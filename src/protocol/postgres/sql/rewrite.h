@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,9 +65,16 @@ struct Rewriting {
   bool unknown_name = false;
 };
 
+/// What names mean to a session.
+struct Names {
+  catalog::SearchPath path;
+  /// Temporary relations that it made: they hold only what it was shown.
+  std::set<std::string, std::less<>> temporary = {};
+};
+
 /// For a session with something protected on its connection. `sql` was analysed and is understood.
 /// An Error is the parser's limits.
 Result<Rewriting> rewrite(Parser& parser, std::string_view sql, const catalog::Catalog& catalog,
-                          const catalog::SearchPath& path, const Protections& protections);
+                          const Names& names, const Protections& protections);
 
 }  // namespace sallyport::postgres::sql

@@ -70,9 +70,10 @@ class Rewrite : public testing::Test {
   Rewriting of(std::string_view sql) {
     const Protection masked{.masked = {{3, {mask::Kind::null}, "pii.email"}}};
     const Protection rows{.filters = {"id > 7"}};
-    auto result = rewrite(*parser_, sql, *catalog_, {"public"}, [&](const catalog::Relation& r) {
-      return r.oid == customers ? &masked : r.oid == filtered ? &rows : nullptr;
-    });
+    auto result =
+        rewrite(*parser_, sql, *catalog_, {.path = {"public"}}, [&](const catalog::Relation& r) {
+          return r.oid == customers ? &masked : r.oid == filtered ? &rows : nullptr;
+        });
     EXPECT_TRUE(result) << sql << ": " << result.error().detail;
     return result ? *result : Rewriting{};
   }
