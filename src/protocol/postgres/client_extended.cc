@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/crypto.h"
+#include "policy/policies.h"
 #include "protocol/postgres/client_side.h"
 #include "protocol/postgres/conversation.h"
 
@@ -234,6 +235,12 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
       if (portal->outcome && !ended_ && !skipping_) co_await progress_.wait();
     }
     if (ended_ || skipping_) co_return ok();
+  }
+  if (portal->permit && portal->permit->command().safeguards_epoch != 0 &&
+      portal->permit->command().safeguards_epoch != guard_.policies()->epoch()) {
+    // Bound under other policies: what it may show is decided again.
+    (void)guard_.settle(*std::exchange(portal->permit, std::nullopt),
+                        {.failed = true, .error = "the policies changed before it was executed"});
   }
   if (!portal->permit) {
     Asked asked = co_await ask_prepared("execute", portal->prepared);
