@@ -17,11 +17,11 @@
 #include "app/version.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "cli/policy_files.h"
 #include "core/resource_id.h"
 #include "ledger/files.h"
 #include "ledger/payloads.h"
 #include "net/reactor.h"
-#include "policy/load.h"
 
 namespace sallyport::app {
 namespace {
@@ -70,7 +70,14 @@ std::vector<std::string_view> restart_needed(const Config& before, const Config&
 }
 
 Result<std::shared_ptr<const policy::Policies>> load_policies(const Config& config) {
-  return policy::load(config.policies, connection_facts(config), config.tenant);
+  auto texts = cli::read_policies(config.policies);
+  if (!texts) return fail(texts);
+  auto policies = policy::Policies::make(*texts, connection_facts(config), config.tenant);
+  if (!policies) return policies;
+  for (const cedar::Finding& warning : (*policies)->warnings()) {
+    log::warn("policy warning", {{"policy", warning.policy}, {"what", warning.to_string()}});
+  }
+  return policies;
 }
 
 /// "gateway.example.com" of "https://gateway.example.com:6480".

@@ -3,35 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "base/count_allocations.h"
 #include "cedar/authorize.h"
 #include "cedar/extension.h"
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-// The sanitizer has its own of this one, which would not go with the delete below.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return std::malloc(size);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace sallyport::cedar {
 namespace {
@@ -107,16 +81,16 @@ class Allocations : public testing::Test {
 TEST_F(Allocations, AnsweringAllocatesNothing) {
   Scratch scratch;
   ASSERT_TRUE(policies.authorize(request, entities, scratch).allowed);
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = allocations.count.load();
   std::uint64_t allowed = 0;
   for (int i = 0; i < 1'000; ++i) {
     allowed += policies.authorize(request, entities, scratch).allowed ? 1 : 0;
   }
-  const std::uint64_t after = allocations.load();
+  const std::uint64_t after = allocations.count.load();
   EXPECT_EQ(after - before, 0u);
   EXPECT_EQ(allowed, 1'000u);
   delete new int(1);
-  EXPECT_EQ(allocations.load() - after, 1u) << "the count does not count";
+  EXPECT_EQ(allocations.count.load() - after, 1u) << "the count does not count";
 }
 
 TEST_F(Allocations, TheIndexFindsWhatLookingAtAllPoliciesFinds) {

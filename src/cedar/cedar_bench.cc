@@ -6,36 +6,15 @@
 #include <benchmark/benchmark.h>
 #include <simdjson.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <new>
 
+#include "base/count_allocations.h"
 #include "cedar/authorize.h"
 #include "cedar/json.h"
 #include "cedar/validate.h"
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-std::atomic<std::uint64_t> bytes{0};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  bytes.fetch_add(size, std::memory_order_relaxed);
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace sallyport::cedar {
 namespace {
@@ -69,7 +48,7 @@ void decide(benchmark::State& state, const std::vector<World>& worlds) {
   for (const auto& [world, request] : all) {  // warm
     allowed += world->policies.authorize(*request, world->entities, scratch).allowed ? 1 : 0;
   }
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = allocations.count.load();
   for (auto _ : state) {
     const auto& [world, request] = all[at];
     allowed += world->policies.authorize(*request, world->entities, scratch).allowed ? 1 : 0;
@@ -77,7 +56,7 @@ void decide(benchmark::State& state, const std::vector<World>& worlds) {
   }
   benchmark::DoNotOptimize(allowed);
   state.counters["allocations"] = benchmark::Counter(
-      static_cast<double>(allocations.load() - before), benchmark::Counter::kAvgIterations);
+      static_cast<double>(allocations.count.load() - before), benchmark::Counter::kAvgIterations);
   state.counters["requests"] = static_cast<double>(all.size());
 }
 
@@ -222,9 +201,9 @@ void parsing(benchmark::State& state) {
   const std::string text = many_policies(state.range(0));
   std::uint64_t used = 0;
   for (auto _ : state) {
-    const std::uint64_t before = bytes.load();
+    const std::uint64_t before = allocations.bytes.load();
     benchmark::DoNotOptimize(PolicySet::parse("many", text));
-    used = bytes.load() - before;
+    used = allocations.bytes.load() - before;
   }
   state.counters["bytes_per_policy"] =
       static_cast<double>(used) / static_cast<double>(state.range(0));

@@ -55,6 +55,12 @@ std::vector<ContextPath> context_paths(const PolicySet& set) {
   return std::move(walk).found();
 }
 
+std::vector<ContextPath> context_paths(const PolicySet& set, const Policy& policy) {
+  Walk walk(set.program());
+  if (policy.condition) walk.visit(*policy.condition);
+  return std::move(walk).found();
+}
+
 Value value_at(const Value& context, const ContextPath& path) {
   Value value = context;
   for (const std::string_view name : path.names) {

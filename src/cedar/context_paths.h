@@ -20,6 +20,8 @@ struct ContextPath {
 
 /// Sorted, without duplicates. A path may go on through an entity: `context.subject.email`.
 std::vector<ContextPath> context_paths(const PolicySet& set);
+/// Of one policy of the set.
+std::vector<ContextPath> context_paths(const PolicySet& set, const Policy& policy);
 
 /// The value at the path, or of kind none. A path that goes on through an entity ends there: what
 /// that one's attributes are is for the entities to say.

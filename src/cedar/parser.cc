@@ -117,6 +117,7 @@ std::vector<Annotation> Parser::annotations() {
     if (holds(list, annotation.name, &Annotation::name)) {
       fail_at(offset, "annotation @" + annotation.name + " is given twice");
     }
+    annotation.at = since(offset);
     list.push_back(std::move(annotation));
   }
   return list;

@@ -148,6 +148,7 @@ enum class Effect : std::uint8_t { permit, forbid };
 struct Annotation {
   std::string name;
   std::string value;
+  Span at = {};  // from the @ on; empty where the policy was JSON
 };
 
 /// A `when` or an `unless`.

@@ -52,17 +52,7 @@ class PolicyCheck {
     if (to.size() >= findings_max) return;
     if (at.begin == at.end) at = policy_.span;
     if (!seen_.insert({at.begin, at.end, message}).second) return;
-    Finding finding{.kind = kind,
-                    .policy = policy_.id,
-                    .file = policy_.file,
-                    .message = std::move(message),
-                    .hint = std::move(hint)};
-    if (policy_.source < set_.program().sources.size()) {
-      const std::string_view text = set_.program().sources[policy_.source].text;
-      finding.at = position_of(text, at.begin);
-      finding.excerpt = underlined(text, at);
-    }
-    to.push_back(std::move(finding));
+    to.push_back(finding(set_, policy_, kind, at, std::move(message), std::move(hint)));
   }
   void error(Finding::Kind kind, Span at, std::string message, std::string hint = {}) {
     ++errors_;
@@ -275,6 +265,22 @@ std::string Finding::to_string() const {
   if (!excerpt.empty()) text += "\n" + excerpt;
   if (!hint.empty()) text += "\n  hint: " + hint;
   return text;
+}
+
+Finding finding(const PolicySet& set, const Policy& policy, Finding::Kind kind, Span at,
+                std::string message, std::string hint) {
+  if (at.begin == at.end) at = policy.span;
+  Finding made{.kind = kind,
+               .policy = policy.id,
+               .file = policy.file,
+               .message = std::move(message),
+               .hint = std::move(hint)};
+  if (policy.source < set.program().sources.size()) {
+    const std::string_view text = set.program().sources[policy.source].text;
+    made.at = position_of(text, at.begin);
+    made.excerpt = underlined(text, at);
+  }
+  return made;
 }
 
 Validation validate(const PolicySet& set, const Schema& schema) {

@@ -24,6 +24,7 @@ struct Finding {
     impossible,    // the conditions exclude each other
     misleading,    // a text that does not read as it is
     unlinked,      // a template without a link: it decides nothing
+    annotation,    // not of this room: of who reads them
   };
   Kind kind = Kind::type;
   std::string policy;  // its id
@@ -43,6 +44,10 @@ struct Validation {
 
   bool ok() const { return errors.empty(); }
 };
+
+/// A finding about `at` of a policy's source, or about all of it where `at` is empty.
+Finding finding(const PolicySet& set, const Policy& policy, Finding::Kind kind, Span at,
+                std::string message, std::string hint = {});
 
 Validation validate(const PolicySet& set, const Schema& schema);
 

@@ -9,10 +9,10 @@
 
 #include "base/clock.h"
 #include "cedar/parser.h"
+#include "cli/policy_files.h"
 #include "cli/policy_format.h"
 #include "cli/policy_suite.h"
 #include "core/resource_id.h"
-#include "policy/load.h"
 
 namespace sallyport::cli {
 namespace {
@@ -21,6 +21,7 @@ namespace json = boost::json;
 
 constexpr int exit_denied = 1;
 constexpr int exit_invalid = 2;
+constexpr int exit_held = 3;
 
 Result<PolicyTools::Configured> configured(const PolicyQuestion& question,
                                            const PolicyTools& tools) {
@@ -77,7 +78,8 @@ Result<Command> command_of(const PolicyQuestion& question, const PolicyTools& to
     return fail(Errc::invalid, "--action " + action.name + " needs --resource");
   }
   if (action.name.starts_with("sql:")) {
-    command.context = SqlContext{.kind = action.name.substr(4), .has_where = question.has_where};
+    command.context = SqlContext{
+        .kind = action.name.substr(4), .hash = "of the command", .has_where = question.has_where};
   }
   command.actions.push_back(std::move(action));
   return command;
@@ -99,6 +101,20 @@ json::object to_json(const Answer& answer) {
       {"allowed", answer.allowed},
       {"policies", json::value_from(answer.policies)},
       {"errors", json::value_from(answer.errors)}};
+}
+
+json::object to_json(const Hold& hold) {
+  json::array routes;
+  for (const Route& route : hold.routes) {
+    routes.push_back(json::object{{"policy", route.policy},
+                                  {"approvers", json::value_from(route.approvers)},
+                                  {"quorum", route.quorum},
+                                  {"ttl_s", route.ttl.count()},
+                                  {"mode", route.mode},
+                                  {"alert", route.alert},
+                                  {"review", route.review}});
+  }
+  return {{"kind", hold.kind}, {"routes", std::move(routes)}};
 }
 
 [[noreturn]] void stop(const Error& error, bool as_json) {
@@ -129,13 +145,22 @@ void run_check(const std::filesystem::path& folder, bool as_json) {
                            warnings.empty() ? "all good" : "no error");
 }
 
-void run_format(const std::vector<std::filesystem::path>& paths, bool only_check) {
+void run_format(const std::vector<std::filesystem::path>& paths, bool only_check, bool as_json) {
   auto files = policy_files(paths);
-  if (!files) stop(files.error(), false);
+  if (!files) stop(files.error(), as_json);
   const auto changed = format_policy_files(*files, only_check);
-  if (!changed) stop(changed.error(), false);
+  if (!changed) stop(changed.error(), as_json);
+  json::array names;
   for (const auto& file : *changed) {
+    names.emplace_back(file.string());
+    if (as_json) continue;
     std::cout << file.string() << (only_check ? ": not formatted\n" : ": formatted\n");
+  }
+  if (as_json) {
+    std::cout << json::serialize(json::object{{"files", files->size()},
+                                              {"written", !only_check},
+                                              {"changed", std::move(names)}})
+              << "\n";
   }
   if (only_check && !changed->empty()) throw CLI::RuntimeError(exit_denied);
 }
@@ -175,7 +200,9 @@ void run_explain(const PolicyQuestion& question, const PolicyTools& tools, bool 
   const auto explanation = explain_policy(question, tools, system_clock().now());
   if (!explanation) stop(explanation.error(), as_json);
   std::cout << (as_json ? to_json(*explanation) + "\n" : to_text(*explanation));
-  if (explanation->decision.verdict != Verdict::allow) throw CLI::RuntimeError(exit_denied);
+  const Verdict verdict = explanation->decision.verdict;
+  if (verdict == Verdict::hold) throw CLI::RuntimeError(exit_held);
+  if (verdict != Verdict::allow) throw CLI::RuntimeError(exit_denied);
 }
 
 void add_check(CLI::App& parent) {
@@ -188,7 +215,11 @@ void add_check(CLI::App& parent) {
       "check", "Read all policies of a folder and say what is wrong, with file:line:column");
   check->add_option("DIR", options->folder, "The folder (default: policies)");
   check->add_flag("--json", options->as_json, "Print JSON");
-  check->footer("Example:\n  sallyport policy check policies");
+  check->footer(
+      "Examples:\n"
+      "  sallyport policy check policies\n"
+      "  sallyport policy check --json /etc/sallyport/policies\n"
+      "Exit code: 0 all good, 2 something is wrong");
   check->callback([options] { run_check(options->folder, options->as_json); });
 }
 
@@ -196,14 +227,21 @@ void add_format(CLI::App& parent) {
   struct Options {
     std::vector<std::filesystem::path> paths{"policies"};
     bool only_check = false;
+    bool as_json = false;
   };
   const auto options = std::make_shared<Options>();
   CLI::App* const format = parent.add_subcommand(
       "format", "Lay out policies in the one way; words and comments stay as they are");
   format->add_option("PATH", options->paths, "Files and folders (default: policies)");
   format->add_flag("--check", options->only_check, "Change nothing; say what would change");
-  format->footer("Exit code: 0 done, 1 something would change (--check), 2 no policies");
-  format->callback([options] { run_format(options->paths, options->only_check); });
+  format->add_flag("--json", options->as_json, "Print JSON");
+  format->footer(
+      "Examples:\n"
+      "  sallyport policy format policies\n"
+      "  sallyport policy format --check policies/20-shop.cedar\n"
+      "Exit code: 0 done, 1 something would change (--check), 2 no policies");
+  format->callback(
+      [options] { run_format(options->paths, options->only_check, options->as_json); });
 }
 
 void add_test(CLI::App& parent, PolicyTools tools) {
@@ -218,7 +256,15 @@ void add_test(CLI::App& parent, PolicyTools tools) {
       parent.add_subcommand("test", "Run the *.test.yaml files of a folder against its policies");
   test->add_option("DIR", options->folder, "The folder (default: policies)");
   test->add_flag("--json", options->as_json, "Print JSON");
-  test->footer("Exit code: 0 all passed, 1 some failed, 2 the policies or a file are wrong");
+  test->footer(
+      "Examples:\n"
+      "  sallyport policy test policies\n"
+      "  sallyport policy test --json policies\n"
+      "A file beside the policies, such as policies/shop.test.yaml:\n"
+      "  connections: {shop: {env: prod}}\n"
+      "  tests:\n"
+      "    - {as: alice, groups: support, sql: select * from orders, expect: allow}\n"
+      "Exit code: 0 all passed, 1 some failed, 2 the policies or a file are wrong");
   test->callback([options] { run_test(options->folder, options->tools, options->as_json); });
 }
 
@@ -271,7 +317,10 @@ void add_explain(CLI::App& parent, PolicyTools tools) {
       "  sallyport policy explain --as bob --group developers --connection shop --action connect\n"
       "  sallyport policy explain --as alice --group support --connection shop \\\n"
       "    --action sql:delete --resource 'Table::\"shop/shop/public/customers\"'\n"
-      "Exit code: 0 allowed, 1 denied, 2 the policies or the question are wrong");
+      "  sallyport policy explain --config gateway.yaml --as alice --agent support-copilot \\\n"
+      "    --scope db:read --connection shop \"select email from customers\"\n"
+      "Exit code: 0 allowed, 1 denied, 2 the policies or the question are wrong, 3 held for an "
+      "approval");
   explain->callback(
       [options] { run_explain(options->question, options->tools, options->as_json); });
 }
@@ -280,7 +329,7 @@ void add_explain(CLI::App& parent, PolicyTools tools) {
 
 Result<std::shared_ptr<const policy::Policies>> check_policies(
     const std::filesystem::path& folder) {
-  auto texts = policy::read_policies(folder);
+  auto texts = read_policies(folder);
   if (!texts) return fail(texts);
   return policy::Policies::make(*texts, {});
 }
@@ -289,8 +338,9 @@ Result<Explanation> explain_policy(const PolicyQuestion& question, const PolicyT
                                    WallTime now) {
   auto given = configured(question, tools);
   if (!given) return fail(given);
-  auto policies = policy::load(question.policies.empty() ? given->policies : question.policies,
-                               std::move(given->connections), question.tenant);
+  auto texts = read_policies(question.policies.empty() ? given->policies : question.policies);
+  if (!texts) return fail(texts);
+  auto policies = policy::Policies::make(*texts, std::move(given->connections), question.tenant);
   if (!policies) return fail(policies);
   Session session = session_of(question, now);
   if (const auto known = given->groups.find(question.user);
@@ -320,6 +370,13 @@ std::string to_text(const Explanation& explanation) {
     for (const std::string& error : answer.errors) text += "        error: " + error + "\n";
     if (answer.policies.empty() && answer.errors.empty()) text += "        no policy permits it\n";
   }
+  if (decision.hold) {
+    for (const Route& route : decision.hold->routes) {
+      text += fmt::format("  asks for an approval of kind {} by {}, which holds for {} s: {}\n",
+                          decision.hold->kind, policy::who_approves(route), route.ttl.count(),
+                          located(*explanation.policies, route.policy));
+    }
+  }
   text += explanation.may_write
               ? "  sessions of this chain may write where a policy says so\n"
               : "  no policy lets this chain write here: its sessions are read-only\n";
@@ -329,7 +386,10 @@ std::string to_text(const Explanation& explanation) {
 std::string to_json(const Explanation& explanation) {
   json::array answers;
   for (const Answer& answer : explanation.decision.answers) answers.push_back(to_json(answer));
+  json::value hold;
+  if (explanation.decision.hold) hold = to_json(*explanation.decision.hold);
   return json::serialize(json::object{{"verdict", to_string(explanation.decision.verdict)},
+                                      {"hold", std::move(hold)},
                                       {"reason", explanation.decision.reason},
                                       {"answers", std::move(answers)},
                                       {"may_write", explanation.may_write},

@@ -2,31 +2,16 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 
 #include "cedar/format.h"
-#include "cedar/parser.h"
+#include "cli/policy_files.h"
 
 namespace sallyport::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-Result<std::string> read_file(const fs::path& path) {
-  std::error_code problem;
-  const auto size = fs::file_size(path, problem);
-  if (problem) return fail(Errc::io, path.string() + ": " + problem.message());
-  if (size > cedar::policy_bytes_max) {
-    return fail(Errc::too_large,
-                fmt::format("{}: larger than {} bytes", path.string(), cedar::policy_bytes_max));
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file.is_open() || file.bad()) return fail(Errc::io, path.string() + ": cannot be read");
-  return text;
-}
 
 /// Beside the file and then in its place, so that nobody ever reads half of it.
 Result<void> replace_file(const fs::path& path, const std::string& text) {
@@ -71,7 +56,7 @@ Result<std::vector<fs::path>> format_policy_files(const std::vector<fs::path>& f
                                                   bool only_check) {
   std::vector<std::pair<fs::path, std::string>> changed;
   for (const fs::path& path : files) {
-    auto text = read_file(path);
+    auto text = read_policy_file(path);
     if (!text) return fail(text);
     auto formatted = cedar::format_policies(path.string(), *text);
     if (!formatted) return fail(formatted);

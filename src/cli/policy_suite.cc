@@ -10,11 +10,12 @@
 #include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
+#include "base/numbers.h"
 #include "cedar/extension.h"
 #include "cedar/hint.h"
 #include "cedar/parser.h"
+#include "cli/policy_files.h"
 #include "core/resource_id.h"
-#include "policy/load.h"
 
 namespace sallyport::cli {
 namespace {
@@ -31,10 +32,13 @@ struct Case {
   std::string sql;
   std::optional<Action> action;
   bool has_where = false;
+  WallTime now;
+  std::optional<Approval> approval;  // of this command unless it has a hash of its own
   std::optional<Verdict> expected;
   std::vector<std::string> because;
-  Columns masked;    // ids of columns that this chain may not see as they are
-  Columns revealed;  // and of those it may
+  std::vector<std::string> approvers;  // groups that a hold is to ask
+  Columns masked;                      // ids of columns that this chain may not see as they are
+  Columns revealed;                    // and of those it may
 };
 
 struct Suite {
@@ -160,8 +164,8 @@ class Reader {
   }
 
   Result<Identity> identity(const std::string& name, const YAML::Node& node) {
-    auto checked =
-        keys(node, {"kind", "id", "groups", "active", "email", "owner", "attested", "issuer"});
+    auto checked = keys(
+        node, {"kind", "id", "groups", "active", "email", "owner", "attested", "issuer", "job"});
     if (!checked) return fail(checked);
     Identity made{.id = node["id"].as<std::string>(name)};
     const std::string kind = node["kind"].as<std::string>("user");
@@ -178,6 +182,9 @@ class Reader {
     made.email = node["email"].as<std::string>("");
     made.owner = node["owner"].as<std::string>("");
     made.issuer = node["issuer"].as<std::string>("");
+    auto job = pairs(node["job"], "job");
+    if (!job) return fail(job);
+    made.job = std::move(*job);
     auto active = flag(node["active"], true);
     if (!active) return fail(active);
     made.active = *active;
@@ -201,16 +208,65 @@ class Reader {
   }
 
   Result<void> one_case(const YAML::Node& node) {
-    auto checked = keys(node, {"name", "as", "groups", "via", "scopes", "from", "mfa_age",
-                               "device_managed", "connection", "database", "sql", "action",
-                               "resource", "where", "expect", "because", "masked", "revealed"});
+    auto checked =
+        keys(node, {"name",         "as",          "groups",  "via",       "scopes",
+                    "from",         "at",          "acr",     "mfa_age",   "device_managed",
+                    "sender_bound", "break_glass", "ticket",  "purpose",   "connection",
+                    "database",     "sql",         "action",  "resource",  "where",
+                    "approval",     "expect",      "because", "approvers", "masked",
+                    "revealed"});
     if (!checked) return checked;
-    Case made{.line = node.Mark().line + 1};
+    Case made{.line = node.Mark().line + 1, .now = now_};
     made.name = node["name"].as<std::string>("");
+    if (auto read = time(node, made); !read) return read;
     if (auto read = session(node, made); !read) return read;
+    if (auto read = circumstances(node, made.session); !read) return read;
+    if (auto read = approval(node["approval"], made); !read) return read;
     if (auto read = question(node, made); !read) return read;
     if (auto read = expectation(node, made); !read) return read;
     suite_.cases.push_back(std::move(made));
+    return ok();
+  }
+
+  Result<void> time(const YAML::Node& node, Case& made) {
+    if (!node["at"]) return ok();
+    const auto at = cedar::parse_datetime(node["at"].as<std::string>(""));
+    if (!at) return wrong(file_, node["at"].Mark(), "at: such as 2026-11-24T22:30:00Z");
+    made.now = WallTime(std::chrono::milliseconds(*at));
+    return ok();
+  }
+
+  Result<void> circumstances(const YAML::Node& node, Session& session) {
+    session.authentication.acr = node["acr"].as<std::string>("");
+    session.ticket = node["ticket"].as<std::string>("");
+    session.purpose = node["purpose"].as<std::string>("");
+    for (auto [key, value] : {std::pair{"device_managed", &session.authentication.device_managed},
+                              std::pair{"sender_bound", &session.authentication.sender_bound},
+                              std::pair{"break_glass", &session.break_glass}}) {
+      auto read = flag(node[key], false);
+      if (!read) return fail(read);
+      *value = *read;
+    }
+    return ok();
+  }
+
+  /// As if people had said yes: to this command, a minute ago.
+  Result<void> approval(const YAML::Node& node, Case& made) {
+    if (!node) return ok();
+    if (auto checked = keys(node, {"kind", "quorum", "hash", "expires_in"}); !checked) {
+      return checked;
+    }
+    Approval given{.id = "test", .kind = node["kind"].as<std::string>("statement")};
+    const auto quorum = parse_number<std::uint32_t>(node["quorum"].as<std::string>("1"));
+    if (!quorum) return wrong(file_, node["quorum"].Mark(), "quorum: how many people said yes");
+    given.quorum = *quorum;
+    given.bound_hash = node["hash"].as<std::string>("");
+    const auto left = cedar::parse_duration(node["expires_in"].as<std::string>("10m"));
+    if (!left) {
+      return wrong(file_, node["expires_in"].Mark(), "expires_in: such as 10m, or -1m if it has");
+    }
+    given.expires = made.now + std::chrono::milliseconds(*left);
+    made.approval = std::move(given);
     return ok();
   }
 
@@ -237,15 +293,12 @@ class Reader {
       session.chain.identities.push_back(std::move(*identity));
     }
     session.source_ip = node["from"].as<std::string>("127.0.0.1");
-    session.started_at = now_;
-    session.authentication = {.method = "test", .authenticated_at = now_, .scopes = *scopes};
-    auto managed = flag(node["device_managed"], false);
-    if (!managed) return fail(managed);
-    session.authentication.device_managed = *managed;
+    session.started_at = made.now;
+    session.authentication = {.method = "test", .authenticated_at = made.now, .scopes = *scopes};
     if (node["mfa_age"]) {
       const auto age = cedar::parse_duration(node["mfa_age"].as<std::string>(""));
       if (!age) return wrong(file_, node["mfa_age"].Mark(), "mfa_age: such as 5m or 2h");
-      session.authentication.authenticated_at = now_ - std::chrono::milliseconds(*age);
+      session.authentication.authenticated_at = made.now - std::chrono::milliseconds(*age);
     }
     return connection(node, session);
   }
@@ -295,9 +348,12 @@ class Reader {
       if (!ids) return fail(ids);
       *columns = std::move(*ids);
     }
-    auto because = texts(node["because"], "because");
-    if (!because) return fail(because);
-    made.because = std::move(*because);
+    for (auto [key, names] :
+         {std::pair{"because", &made.because}, std::pair{"approvers", &made.approvers}}) {
+      auto read = texts(node[key], key);
+      if (!read) return fail(read);
+      *names = std::move(*read);
+    }
     const bool asks = made.action || !made.sql.empty();
     const std::string expected = node["expect"].as<std::string>("");
     if (expected == "allow") {
@@ -309,6 +365,9 @@ class Reader {
     } else if (asks || node["expect"]) {
       return wrong(file_, node["expect"] ? node["expect"].Mark() : node.Mark(),
                    "expect is allow, deny or hold");
+    }
+    if (!made.approvers.empty() && made.expected != Verdict::hold) {
+      return wrong(file_, node["approvers"].Mark(), "approvers needs `expect: hold`");
     }
     if (asks != made.expected.has_value()) {
       return wrong(file_, node.Mark(), "what is asked? (hint: give sql, or action and resource)");
@@ -327,9 +386,9 @@ class Reader {
 /// Asks the policies what a case says, and compares.
 class Run {
  public:
-  Run(const policy::Policies& policies, const PolicyTools& tools, std::string file, WallTime now,
+  Run(const policy::Policies& policies, const PolicyTools& tools, std::string file,
       SuiteResult& into)
-      : policies_(policies), tools_(tools), file_(std::move(file)), now_(now), into_(into) {}
+      : policies_(policies), tools_(tools), file_(std::move(file)), into_(into) {}
 
   void run(const Case& test) {
     const std::size_t failed = into_.failures.size();
@@ -355,8 +414,9 @@ class Run {
       command.kind = "test";
       command.actions.push_back(*test.action);
       if (test.action->name.starts_with("sql:")) {
-        command.context =
-            SqlContext{.kind = test.action->name.substr(4), .has_where = test.has_where};
+        command.context = SqlContext{.kind = test.action->name.substr(4),
+                                     .hash = "of the command",
+                                     .has_where = test.has_where};
       }
     }
     if (auto* const sql = std::get_if<SqlContext>(&command.context)) {
@@ -366,9 +426,19 @@ class Run {
   }
 
   Decision decide(const Case& test, const Command& command) {
-    Decision decision = policies_.decide(test.session, command, now_);
+    std::optional<Approval> approval = test.approval;
+    if (const auto* const sql = std::get_if<SqlContext>(&command.context);
+        approval && sql != nullptr && approval->bound_hash.empty() &&
+        approval->kind == "statement") {
+      approval->bound_hash = sql->hash;
+    }
+    Decision decision = policies_.decide(test.session, command, test.now, scratch_,
+                                         approval ? &*approval : nullptr);
     for (const Answer& answer : decision.answers) {
       into_.decided.insert(answer.policies.begin(), answer.policies.end());
+    }
+    if (decision.hold) {
+      for (const Route& route : decision.hold->routes) into_.decided.insert(route.policy);
     }
     return decision;
   }
@@ -385,15 +455,30 @@ class Run {
                                        decision.reason.empty() ? "" : ": ", decision.reason));
     }
     because(test, decision);
+    if (!test.approvers.empty()) approvers(test, *decision.hold);
   }
 
-  /// The policies that are to be the reason: of the first no, or of all that said yes.
+  void approvers(const Case& test, const Hold& hold) {
+    std::set<std::string> asked;
+    for (const Route& route : hold.routes) {
+      asked.insert(route.approvers.begin(), route.approvers.end());
+    }
+    if (asked == std::set<std::string>(test.approvers.begin(), test.approvers.end())) return;
+    failure(test, fmt::format("an approval by {} was expected to be asked for, it is by {}",
+                              fmt::join(test.approvers, ", "), fmt::join(asked, ", ")));
+  }
+
+  /// The policies that are to be the reason: of the first no, or of all that said yes; of a hold
+  /// those that ask for the approval, too.
   void because(const Case& test, const Decision& decision) {
     std::set<std::string> reasons;
     const Answer* const refused = decision.refused();
     for (const Answer& answer : decision.answers) {
       if (refused != nullptr && &answer != refused) continue;
       reasons.insert(answer.policies.begin(), answer.policies.end());
+    }
+    if (decision.hold) {
+      for (const Route& route : decision.hold->routes) reasons.insert(route.policy);
     }
     for (const std::string& wanted : test.because) {
       if (reasons.contains(wanted)) continue;
@@ -419,8 +504,8 @@ class Run {
   const policy::Policies& policies_;
   const PolicyTools& tools_;
   std::string file_;
-  WallTime now_;
   SuiteResult& into_;
+  cedar::Scratch scratch_;
 };
 
 Result<Suite> read_suite(const fs::path& path, WallTime now) {
@@ -472,7 +557,7 @@ Result<SuiteResult> run_policy_suites(const fs::path& folder, const PolicyTools&
                                       WallTime now) {
   auto files = suites_of(folder);
   if (!files) return fail(files);
-  auto texts = policy::read_policies(folder);
+  auto texts = read_policies(folder);
   if (!texts) return fail(texts);
   SuiteResult result;
   for (const fs::path& file : *files) {
@@ -483,7 +568,7 @@ Result<SuiteResult> run_policy_suites(const fs::path& folder, const PolicyTools&
     for (const cedar::Policy& policy : (*policies)->set().policies()) {
       result.policies.insert(policy.id);
     }
-    Run run(**policies, tools, file.string(), now, result);
+    Run run(**policies, tools, file.string(), result);
     for (const Case& test : suite->cases) run.run(test);
   }
   return result;

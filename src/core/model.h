@@ -37,6 +37,9 @@ struct Identity {
   std::string owner;      // agents: the user who answers for it, or empty
   bool attested = false;  // agents: the issuer vouches for what it is
   bool active = true;
+  /// Workloads: what their issuer says of the job, by the names of the schema: "repoId", "ref",
+  /// "environment", "workflow", "spiffeId".
+  std::map<std::string, std::string> job;
 };
 
 /// The subject first, then the agents that act for it, nearest first. Never empty.
@@ -74,6 +77,9 @@ struct Session {
   std::uint16_t source_port = 0;
   bool tls = false;
   WallTime started_at{};
+  bool break_glass = false;
+  std::string purpose;                         // or empty
+  std::string ticket;                          // or empty
   std::map<std::string, std::string> claimed;  // what the client says of itself, unverified
 };
 
@@ -140,6 +146,35 @@ struct Command {
 enum class Verdict : std::uint8_t { allow, hold, deny };
 std::string_view to_string(Verdict verdict);
 
+/// What people said yes to (`context.approval` in the schema). Made by the gateway alone, after it
+/// has checked the votes.
+struct Approval {
+  std::string id;
+  std::string kind;  // "statement", "window"
+  std::uint32_t quorum = 0;
+  std::vector<std::string> approvers;  // user ids
+  std::string bound_hash;
+  WallTime expires{};
+};
+
+/// Where a policy sends who asks for an approval, as its annotations say. They route; what protects
+/// is the policy's own condition.
+struct Route {
+  std::string policy;
+  std::vector<std::string> approvers;  // @approvers: groups, any of whose members count
+  std::uint32_t quorum = 1;            // @quorum: distinct people
+  std::chrono::seconds ttl{900};       // @ttl: how long the approval holds
+  std::string mode = "statement";      // @mode: or "window"
+  std::string alert;                   // @alert, or empty
+  std::string review;                  // @review, or empty
+};
+
+/// Which approval a held command lacks: one of that kind, to which every route has said yes.
+struct Hold {
+  std::string kind;
+  std::vector<Route> routes;
+};
+
 /// One question put to the policies, and its answer: may this identity do this action on this
 /// resource? A command is allowed when all its answers are.
 struct Answer {
@@ -154,7 +189,8 @@ struct Decision {
   Verdict verdict = Verdict::deny;
   std::vector<Answer> answers;
   std::uint64_t policy_epoch = 0;
-  std::string reason;  // why not, for the client, when not allowed
+  std::string reason;        // why not, for the client, when not allowed
+  std::optional<Hold> hold;  // with that verdict, and only then
 
   /// The first answer that said no, or null.
   const Answer* refused() const;

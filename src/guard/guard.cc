@@ -28,6 +28,7 @@ void cut(std::string& text, std::size_t bytes_max) {
 struct Metrics {
   metrics::Counter& allowed = decisions("allow");
   metrics::Counter& denied = decisions("deny");
+  metrics::Counter& held = decisions("hold");
   metrics::Counter& not_analysed = decisions("not_analysed");
   metrics::Counter& not_recorded = decisions("not_recorded");
   metrics::Counter& expired = decisions("expired");
@@ -49,6 +50,19 @@ Refusal not_recorded(const Error& error) {
           .reason = "the gateway cannot record this command, so it was not run",
           .policy = "",
           .hint = "try again; if it goes on, tell the operator of the gateway"};
+}
+
+Refusal refusal_of(const Decision& decision) {
+  Refusal refusal{
+      .kind = Refusal::Kind::policy, .reason = decision.reason, .policy = "", .hint = ""};
+  if (decision.verdict == Verdict::hold && decision.hold) {
+    refusal.policy = decision.hold->routes.front().policy;
+    // Until a command can wait for one, a lack of an approval is a no like any other.
+    refusal.hint = "this gateway cannot ask for approvals yet, so the command was not run";
+  } else if (const Answer* const no = decision.refused(); no != nullptr && !no->policies.empty()) {
+    refusal.policy = no->policies.front();
+  }
+  return refusal;
 }
 
 }  // namespace
@@ -153,12 +167,8 @@ std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& se
 }
 
 Refusal Guard::deny(const Session& session, const Command& command, const Decision& decision) {
-  counters().denied.add();
-  const Answer* const no = decision.refused();
-  Refusal refusal{.kind = Refusal::Kind::policy,
-                  .reason = decision.reason,
-                  .policy = no != nullptr && !no->policies.empty() ? no->policies.front() : "",
-                  .hint = ""};
+  (decision.verdict == Verdict::hold ? counters().held : counters().denied).add();
+  Refusal refusal = refusal_of(decision);
   auto recorded =
       ledger_.append({.kind = ledger::RecordKind::refusal,
                       .session = session.id,

@@ -9,6 +9,13 @@ std::int64_t micros(WallTime time) {
   return time.time_since_epoch().count();
 }
 
+void write_texts(JsonWriter& json, std::string_view key,
+                 const std::map<std::string, std::string>& texts) {
+  json.named(key).begin_object();
+  for (const auto& [name, text] : texts) json.named(name).value(text);
+  json.end_object();
+}
+
 void write_identity(JsonWriter& json, const Identity& identity) {
   json.begin_object()
       .field("kind", cedar_type(identity.kind))
@@ -20,8 +27,9 @@ void write_identity(JsonWriter& json, const Identity& identity) {
       .strings("groups", identity.groups)
       .field("owner", identity.owner)
       .field("attested", identity.attested)
-      .field("active", identity.active)
-      .end_object();
+      .field("active", identity.active);
+  if (!identity.job.empty()) write_texts(json, "job", identity.job);
+  json.end_object();
 }
 
 void write_authentication(JsonWriter& json, const Authentication& authentication) {
@@ -89,6 +97,22 @@ void write_command(JsonWriter& json, const Command& command) {
   json.field("read_only", command.read_only).end_object();
 }
 
+void write_hold(JsonWriter& json, const Hold& hold) {
+  json.key("hold").begin_object().field("kind", hold.kind).key("routes").begin_array();
+  for (const Route& route : hold.routes) {
+    json.begin_object()
+        .field("policy", route.policy)
+        .strings("approvers", route.approvers)
+        .field("quorum", route.quorum)
+        .field("ttl_s", route.ttl.count())
+        .field("mode", route.mode)
+        .field("alert", route.alert)
+        .field("review", route.review)
+        .end_object();
+  }
+  json.end_array().end_object();
+}
+
 void write_decision(JsonWriter& json, const Decision& decision) {
   json.key("decision")
       .begin_object()
@@ -105,7 +129,9 @@ void write_decision(JsonWriter& json, const Decision& decision) {
         .strings("errors", answer.errors)
         .end_object();
   }
-  json.end_array().end_object();
+  json.end_array();
+  if (decision.hold) write_hold(json, *decision.hold);
+  json.end_object();
 }
 
 std::string_view to_string(Refusal::Kind kind) {
@@ -145,11 +171,12 @@ std::string session_start_payload(const Session& session) {
   json.field("source_ip", session.source_ip)
       .field("source_port", session.source_port)
       .field("tls", session.tls)
-      .field("started_at_us", micros(session.started_at))
-      .key("claimed")
-      .begin_object();
-  for (const auto& [key, value] : session.claimed) json.named(key).value(value);
-  json.end_object().end_object();
+      .field("started_at_us", micros(session.started_at));
+  if (session.break_glass) json.field("break_glass", true);
+  if (!session.purpose.empty()) json.field("purpose", session.purpose);
+  if (!session.ticket.empty()) json.field("ticket", session.ticket);
+  write_texts(json, "claimed", session.claimed);
+  json.end_object();
   return json.take();
 }
 

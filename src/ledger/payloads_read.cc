@@ -98,6 +98,16 @@ auto parse(std::string_view payload, Read read)
   return result;
 }
 
+std::map<std::string, std::string> read_texts(const Fields& fields) {
+  std::map<std::string, std::string> texts;
+  for (const auto& entry : fields.raw()) {
+    if (const json::string* text = entry.value().if_string()) {
+      texts.emplace(std::string(entry.key()), std::string(*text));
+    }
+  }
+  return texts;
+}
+
 Identity read_identity(const Fields& fields) {
   Identity identity;
   const std::string kind = fields.text("kind");
@@ -115,6 +125,7 @@ Identity read_identity(const Fields& fields) {
   identity.owner = fields.text("owner");
   identity.attested = fields.flag("attested");
   identity.active = fields.flag("active");
+  if (fields.raw().contains("job")) identity.job = read_texts(fields.object("job"));
   return identity;
 }
 
@@ -175,6 +186,21 @@ Command read_command(const Fields& fields) {
   return command;
 }
 
+Hold read_hold(const Fields& fields) {
+  Hold hold{.kind = fields.text("kind"), .routes = {}};
+  for (const json::value& item : fields.array("routes")) {
+    const Fields route = fields.of(item, "routes");
+    hold.routes.push_back({.policy = route.text("policy"),
+                           .approvers = route.texts("approvers"),
+                           .quorum = route.number<std::uint32_t>("quorum"),
+                           .ttl = std::chrono::seconds(route.number<std::int64_t>("ttl_s")),
+                           .mode = route.text("mode"),
+                           .alert = route.text("alert"),
+                           .review = route.text("review")});
+  }
+  return hold;
+}
+
 Decision read_decision(const Fields& fields) {
   Decision decision;
   const std::string verdict = fields.text("verdict");
@@ -192,6 +218,7 @@ Decision read_decision(const Fields& fields) {
                                 .policies = answer.texts("policies"),
                                 .errors = answer.texts("errors")});
   }
+  if (fields.raw().contains("hold")) decision.hold = read_hold(fields.object("hold"));
   return decision;
 }
 
@@ -234,11 +261,10 @@ Result<Session> parse_session_start(std::string_view session_id, std::string_vie
     session.source_port = fields.number<std::uint16_t>("source_port");
     session.tls = fields.flag("tls");
     session.started_at = fields.time("started_at_us");
-    for (const auto& entry : fields.object("claimed").raw()) {
-      if (const json::string* text = entry.value().if_string()) {
-        session.claimed.emplace(std::string(entry.key()), std::string(*text));
-      }
-    }
+    if (fields.raw().contains("break_glass")) session.break_glass = fields.flag("break_glass");
+    if (fields.raw().contains("purpose")) session.purpose = fields.text("purpose");
+    if (fields.raw().contains("ticket")) session.ticket = fields.text("ticket");
+    session.claimed = read_texts(fields.object("claimed"));
     return session;
   });
 }

@@ -50,6 +50,12 @@ Decision a_decision() {
                        .allowed = false,
                        .policies = {"p1", "p2"},
                        .errors = {"e"}}};
+  decision.hold = Hold{.kind = "statement",
+                       .routes = {{.policy = "p1",
+                                   .approvers = {"dba", "sre"},
+                                   .quorum = 2,
+                                   .ttl = std::chrono::minutes(30),
+                                   .alert = "page:security"}}};
   return decision;
 }
 
@@ -64,6 +70,21 @@ TEST(Payloads, ASessionComesBack) {
   EXPECT_EQ(back->authentication.expires_at, a_session().authentication.expires_at);
   EXPECT_EQ(back->source_port, 65535);
   EXPECT_EQ(back->claimed, a_session().claimed);
+}
+
+TEST(Payloads, WhatAJobIsAndWhyASessionBreaksTheGlassComesBack) {
+  Session session = a_session();
+  session.break_glass = true;
+  session.ticket = "INC-1";
+  session.purpose = "an outage";
+  session.chain.identities[0].job = {{"repoId", "1"}, {"ref", "refs/heads/main"}};
+  const auto back = parse_session_start("abc", session_start_payload(session));
+  ASSERT_TRUE(back) << back.error().detail;
+  EXPECT_TRUE(back->break_glass);
+  EXPECT_EQ(back->ticket, "INC-1");
+  EXPECT_EQ(back->purpose, "an outage");
+  EXPECT_EQ(back->chain.identities[0].job, session.chain.identities[0].job);
+  EXPECT_FALSE(parse_session_start("abc", session_start_payload(a_session()))->break_glass);
 }
 
 TEST(Payloads, ACommandComesBackAndStaysValidUtf8) {
@@ -81,6 +102,14 @@ TEST(Payloads, ACommandComesBackAndStaysValidUtf8) {
   EXPECT_EQ(back->decision.verdict, Verdict::hold);
   EXPECT_EQ(back->decision.policy_epoch, 18446744073709551615U);
   EXPECT_EQ(back->decision.answers[0].policies, a_decision().answers[0].policies);
+  ASSERT_TRUE(back->decision.hold);
+  EXPECT_EQ(back->decision.hold->kind, "statement");
+  ASSERT_EQ(back->decision.hold->routes.size(), 1U);
+  const Route& route = back->decision.hold->routes[0];
+  EXPECT_EQ(route.approvers, (std::vector<std::string>{"dba", "sre"}));
+  EXPECT_EQ(route.quorum, 2U);
+  EXPECT_EQ(route.ttl, std::chrono::minutes(30));
+  EXPECT_EQ(route.alert, "page:security");
 }
 
 TEST(Payloads, ARefusalAndAnOutcomeComeBack) {

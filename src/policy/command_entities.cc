@@ -103,6 +103,9 @@ class Builder {
         break;
       case IdentityKind::workload:
         fields.push_back({"issuer", arena().string(identity.issuer)});
+        for (const auto& [name, value] : identity.job) {
+          fields.push_back({arena().text(name), arena().string(value)});
+        }
         break;
     }
     return arena().record(fields);

@@ -43,7 +43,27 @@ Value auth(const Authentication& authentication, WallTime now, Arena& arena) {
 }
 
 Value session_value(const Session& session, Arena& arena) {
-  const Field fields[] = {{"breakGlass", Value::boolean(false)}, {"id", Value::borrow(session.id)}};
+  std::array<Field, 4> fields{{{"breakGlass", Value::boolean(session.break_glass)},
+                               {"id", Value::borrow(session.id)}}};
+  std::size_t count = 2;
+  if (!session.purpose.empty()) fields[count++] = {"purpose", Value::borrow(session.purpose)};
+  if (!session.ticket.empty()) fields[count++] = {"ticket", Value::borrow(session.ticket)};
+  return arena.record(std::span(fields).first(count));
+}
+
+Value approval_value(const Approval& approval, Arena& arena) {
+  std::vector<Value> approvers;
+  for (const std::string& user : approval.approvers) {
+    approvers.push_back(arena.entity("User", user));
+  }
+  const Field fields[] = {
+      {"approvers", arena.set(approvers)},
+      {"boundHash", Value::borrow(approval.bound_hash)},
+      {"expires", Value::datetime(to_ms(approval.expires))},
+      {"id", Value::borrow(approval.id)},
+      {"kind", Value::borrow(approval.kind)},
+      {"quorum", Value::number(approval.quorum)},
+  };
   return arena.record(fields);
 }
 
@@ -98,14 +118,17 @@ std::string_view without_mapping(std::string_view address) {
 }  // namespace
 
 Result<Contexts> contexts(const Session& session, const Command& command, WallTime now,
-                          Arena& arena) {
+                          Arena& arena, const Approval* approval) {
   auto base = session_context(session, now, arena);
   if (!base) return fail(base);
-  Contexts made{.base = *base, .sql = {}};
+  std::array<Field, base_fields + 2> fields;
+  std::size_t count = 0;
+  if (approval != nullptr) fields[count++] = {"approval", approval_value(*approval, arena)};
+  for (const Field& field : base->as_record()) fields[count++] = field;
+  Contexts made{.base = arena.record(std::span(fields).first(count)), .sql = {}};
   if (const auto statement = statement_context(command, arena)) {
-    std::array<Field, base_fields + 1> fields;
-    std::ranges::copy(base->as_record(), fields.begin());
-    fields.back() = {"stmt", statement->field("stmt")};
+    fields[count++] = {"stmt", statement->field("stmt")};
+    made.sql = arena.record(std::span(fields).first(count));
     made.sql = arena.record(fields);
   }
   return made;

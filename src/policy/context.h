@@ -18,9 +18,10 @@ struct Contexts {
   cedar::Value sql;  // of kind none when the command says nothing of a statement
 };
 
-/// In `arena`, borrowing texts of session and command. Fails on an address that is none.
+/// In `arena`, borrowing texts of session, command and approval, which may be null. Fails on an
+/// address that is none.
 Result<Contexts> contexts(const Session& session, const Command& command, WallTime now,
-                          cedar::Arena& arena);
+                          cedar::Arena& arena, const Approval* approval = nullptr);
 
 /// The parts of it: what is the same for all commands of a session, and what a command says of a
 /// statement, as a record with "stmt" in it; nullopt if it says nothing.

@@ -61,8 +61,9 @@ std::shared_ptr<const Decision> DecisionCache::decide(
     const std::shared_ptr<const Policies>& policies, const Session& session, const Command& command,
     WallTime now) {
   if (policies != policies_) start_over(policies);
-  const auto& paths = policies->key_paths();
-  const bool has_key = paths && make_key(session, command, now, *paths);
+  const KeyPlan& plan = policies->key_plan();
+  const bool has_key =
+      !plan.is_always_new(session, command) && make_key(session, command, now, plan.paths());
   if (has_key) {
     if (const auto found = by_key_.find(key_); found != by_key_.end()) {
       ++hits_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <concepts>
+#include <iterator>
 #include <span>
 
 #include "policy/context.h"
@@ -43,6 +44,20 @@ bool of_statement(const ContextPath& path) {
   return path.names.front() == "stmt";
 }
 
+/// False only if the head is for other principals. Groups are in nothing but the tenant.
+bool may_cover(const cedar::Scope& scope, const Identity& identity) {
+  using enum cedar::Scope::Kind;
+  const bool by_type = scope.kind == is || scope.kind == is_in;
+  if (by_type && scope.type.text != cedar_type(identity.kind)) return false;
+  if (scope.kind == equal) {
+    return scope.entity->type == cedar_type(identity.kind) && scope.entity->id == identity.id;
+  }
+  if ((scope.kind == in || scope.kind == is_in) && scope.entity->type == "Group") {
+    return std::ranges::find(identity.groups, scope.entity->id) != identity.groups.end();
+  }
+  return true;
+}
+
 /// Appends so that no two different sequences of values make the same bytes.
 class KeyWriter {
  public:
@@ -65,8 +80,8 @@ class KeyWriter {
 
   /// Every field, used by a policy or not: a new field does not compile before it is here.
   void add(const Identity& identity) {
-    const auto& [kind, id, issuer, subject, display_name, email, groups, owner, attested, active] =
-        identity;
+    const auto& [kind, id, issuer, subject, display_name, email, groups, owner, attested, active,
+                 job] = identity;
     add(kind);
     add(id);
     add(issuer);
@@ -77,6 +92,11 @@ class KeyWriter {
     add(owner);
     add(attested);
     add(active);
+    add(std::uint64_t{job.size()});
+    for (const auto& [name, value] : job) {
+      add(name);
+      add(value);
+    }
   }
   void add(const Action& action) {
     add(action.name);
@@ -134,10 +154,45 @@ class KeyWriter {
 
 }  // namespace
 
-std::optional<std::vector<ContextPath>> key_paths(const cedar::PolicySet& set) {
-  std::vector<ContextPath> paths = cedar::context_paths(set);
-  if (std::ranges::any_of(paths, is_fleeting)) return std::nullopt;
-  return paths;
+KeyPlan::KeyPlan(const cedar::PolicySet& set, const cedar::Schema& schema,
+                 const cedar::Entities& actions) {
+  for (const cedar::Policy& policy : set.policies()) {
+    std::vector<ContextPath> paths = cedar::context_paths(set, policy);
+    if (std::ranges::none_of(paths, is_fleeting)) {
+      paths_.insert(paths_.end(), std::make_move_iterator(paths.begin()),
+                    std::make_move_iterator(paths.end()));
+      continue;
+    }
+    for (const cedar::ActionType& action : schema.actions()) {
+      if (cedar::covers(policy.action, cedar::make_uid(action.type, action.id), actions)) {
+        fleeting_[action.id].push_back(&policy);
+      }
+    }
+  }
+  std::ranges::sort(paths_);
+  const auto twice = std::ranges::unique(paths_);
+  paths_.erase(twice.begin(), twice.end());
+}
+
+bool KeyPlan::is_always_new(const Session& session, const Command& command) const {
+  if (fleeting_.empty()) return false;
+  if (session.chain.delegated() && is_always_new("act_for", session)) return true;
+  std::string_view asked;
+  return std::ranges::any_of(command.actions, [&](const Action& action) {
+    if (action.name == asked) return false;  // most actions of a command are the same one
+    asked = action.name;
+    return is_always_new(asked, session);
+  });
+}
+
+bool KeyPlan::is_always_new(std::string_view action, const Session& session) const {
+  const auto found = fleeting_.find(action);
+  if (found == fleeting_.end()) return false;
+  return std::ranges::any_of(found->second, [&](const cedar::Policy* policy) {
+    return std::ranges::any_of(session.chain.identities, [&](const Identity& identity) {
+      return may_cover(policy->principal, identity);
+    });
+  });
 }
 
 bool add_session(const Session& session, WallTime now, const std::vector<ContextPath>& paths,

@@ -94,10 +94,11 @@ Result<std::shared_ptr<const Policies>> Policies::make(const std::vector<cedar::
     return fail(Errc::invalid, "two connections have the same name");
   }
   cedar::Validation found = cedar::validate(policies->set_, policies->schema_);
+  policies->approval_policies_ = approval_policies(policies->set_, found);
   if (!found.ok()) return refuse(found.errors);
   policies->warnings_ = std::move(found.warnings);
-  policies->key_paths_ = sallyport::policy::key_paths(policies->set_);
   if (auto built = policies->build_shared_entities(); !built) return fail(built);
+  policies->key_plan_ = KeyPlan(policies->set_, policies->schema_, policies->shared_);
   return policies;
 }
 

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,11 +15,12 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "cedar/authorize.h"
-#include "cedar/context_paths.h"
 #include "cedar/schema.h"
 #include "cedar/validate.h"
 #include "core/model.h"
 #include "policy/connection_facts.h"
+#include "policy/decision_key.h"
+#include "policy/routes.h"
 
 namespace sallyport::policy {
 
@@ -47,10 +47,12 @@ class Policies {
   /// One answer for each agent of the chain to `act_for` the subject, then one for each identity
   /// and each action. Allowed only when all answers are yes. Never fails: what cannot be decided
   /// is denied, and the reason says why.
+  /// Held where an approval is all that is missing, and somebody may give it.
   Decision decide(const Session& session, const Command& command, WallTime now) const;
-  /// The same, in memory that is used again: for who decides all day (decision_cache.h).
+  /// The same, in memory that is used again: for who decides all day (decision_cache.h). With
+  /// `approval` in the context, if it is not null; then nothing is held.
   Decision decide(const Session& session, const Command& command, WallTime now,
-                  cedar::Scratch& scratch) const;
+                  cedar::Scratch& scratch, const Approval* approval = nullptr) const;
 
   /// False when no permit's head, whatever its conditions, could let the whole chain change
   /// anything on the session's connection.
@@ -64,8 +66,8 @@ class Policies {
   /// What the validation found that is no error: policies that can never apply, and such.
   const std::vector<cedar::Finding>& warnings() const { return warnings_; }
   const ConnectionFacts* connection(std::string_view name) const;
-  /// What a decision depends on beside chain and actions; nullopt: on what is always new.
-  const std::optional<std::vector<cedar::ContextPath>>& key_paths() const { return key_paths_; }
+  /// What a decision depends on beside chain and actions.
+  const KeyPlan& key_plan() const { return key_plan_; }
 
  private:
   Policies(cedar::PolicySet set, cedar::Schema schema, std::vector<ConnectionFacts> connections,
@@ -73,13 +75,16 @@ class Policies {
 
   Result<void> build_shared_entities();
 
+  bool may_be_held(const Command& command) const;
+
   cedar::PolicySet set_;
+  std::vector<ApprovalPolicy> approval_policies_;
   std::vector<cedar::Finding> warnings_;
   cedar::Schema schema_;
   std::map<std::string, ConnectionFacts, std::less<>> connections_;
   std::string tenant_;
   std::uint64_t epoch_ = 0;
-  std::optional<std::vector<cedar::ContextPath>> key_paths_;
+  KeyPlan key_plan_;
   cedar::Entities shared_;  // actions, tenant, connections, their groups, classifications
 };
 

@@ -3,31 +3,12 @@
 
 #include <benchmark/benchmark.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <filesystem>
-#include <new>
+#include <fstream>
+#include <iterator>
 
+#include "base/count_allocations.h"
 #include "policy/decision_cache.h"
-#include "policy/load.h"
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace sallyport::policy {
 namespace {
@@ -35,12 +16,19 @@ namespace {
 constexpr WallTime now{std::chrono::sys_days{std::chrono::year{2026} / 11 / 24}};
 
 std::shared_ptr<const Policies> starter() {
-  auto loaded = load(std::filesystem::path(__FILE__).parent_path() / "../../policies",
-                     {{.name = "shop",
-                       .protocol = "postgres",
-                       .env = "demo",
-                       .classification = {{"*.customers.email", "pii.email"}}}});
-  return loaded ? *loaded : nullptr;
+  std::vector<cedar::PolicyText> texts;
+  const std::filesystem::path folder =
+      std::filesystem::path(__FILE__).parent_path() / "../../policies";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".cedar") continue;
+    std::ifstream file(entry.path());
+    texts.push_back({entry.path().string(), {std::istreambuf_iterator<char>(file), {}}});
+  }
+  auto made = Policies::make(texts, {{.name = "shop",
+                                      .protocol = "postgres",
+                                      .env = "demo",
+                                      .classification = {{"*.customers.email", "pii.email"}}}});
+  return made ? *made : nullptr;
 }
 
 Session session_of(bool delegated) {
@@ -80,12 +68,12 @@ void run(benchmark::State& state, Decide decide) {
   const Session session = session_of(state.range(1) != 0);
   const Command command = select(state.range(0));
   if (!decide(policies, session, command)) return state.SkipWithError("denied");
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = allocations.count.load();
   std::uint64_t allowed = 0;
   for (auto _ : state) allowed += decide(policies, session, command) ? 1 : 0;
   benchmark::DoNotOptimize(allowed);
   state.counters["allocations"] = benchmark::Counter(
-      static_cast<double>(allocations.load() - before), benchmark::Counter::kAvgIterations);
+      static_cast<double>(allocations.count.load() - before), benchmark::Counter::kAvgIterations);
 }
 
 void afresh(benchmark::State& state) {

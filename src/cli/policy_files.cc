@@ -1,4 +1,4 @@
-#include "policy/load.h"
+#include "cli/policy_files.h"
 
 #include <algorithm>
 #include <fstream>
@@ -6,14 +6,13 @@
 
 #include <fmt/format.h>
 
-#include "base/log.h"
+#include "cedar/parser.h"
 
-namespace sallyport::policy {
-namespace {
+namespace sallyport::cli {
 
 namespace fs = std::filesystem;
 
-Result<std::string> read_file(const fs::path& path) {
+Result<std::string> read_policy_file(const fs::path& path) {
   std::error_code problem;
   const auto size = fs::file_size(path, problem);
   if (problem) return fail(Errc::io, path.string() + ": " + problem.message());
@@ -26,8 +25,6 @@ Result<std::string> read_file(const fs::path& path) {
   if (!file.is_open() || file.bad()) return fail(Errc::io, path.string() + ": cannot be read");
   return text;
 }
-
-}  // namespace
 
 Result<std::vector<cedar::PolicyText>> read_policies(const fs::path& directory) {
   std::error_code problem;
@@ -48,24 +45,11 @@ Result<std::vector<cedar::PolicyText>> read_policies(const fs::path& directory) 
   std::ranges::sort(files);
   std::vector<cedar::PolicyText> texts;
   for (const fs::path& file : files) {
-    auto text = read_file(file);
+    auto text = read_policy_file(file);
     if (!text) return fail(text);
     texts.push_back({file.string(), std::move(*text)});
   }
   return texts;
 }
 
-Result<std::shared_ptr<const Policies>> load(const fs::path& directory,
-                                             std::vector<ConnectionFacts> connections,
-                                             std::string tenant) {
-  auto texts = read_policies(directory);
-  if (!texts) return fail(texts);
-  auto policies = Policies::make(*texts, std::move(connections), std::move(tenant));
-  if (!policies) return policies;
-  for (const cedar::Finding& warning : (*policies)->warnings()) {
-    log::warn("policy warning", {{"policy", warning.policy}, {"what", warning.to_string()}});
-  }
-  return policies;
-}
-
-}  // namespace sallyport::policy
+}  // namespace sallyport::cli
