@@ -50,7 +50,33 @@ std::string_view bearer(const http::Request& request) {
   return http::trim(header.substr(scheme.size()));
 }
 
+http::Response unauthorized(std::string_view detail, std::string_view hint) {
+  auto response = admin::problem(401, "Not authenticated", detail, hint);
+  response.headers.add("WWW-Authenticate", "Bearer error=\"invalid_token\", resource_metadata=\"" +
+                                               std::string(kMetadata) + "\"");
+  return response;
+}
+
 }  // namespace
+
+net::Task<std::expected<identity::Credential, http::Response>> authenticate(
+    const identity::Authenticator& authenticator, const http::Request& request) {
+  const std::string token(bearer(request));
+  if (token.empty()) {
+    co_return std::unexpected(
+        unauthorized("no bearer token in the Authorization header", "run `sallyport login`"));
+  }
+  auto credential = co_await authenticator.verify_token(token);
+  if (!credential) {
+    const identity::CredentialError& error = credential.error();
+    log::info("token refused", {{"ip", request.client_ip}, {"reason", error.detail}});
+    if (error.kind == identity::CredentialError::Kind::unavailable) {
+      co_return std::unexpected(problem(503, "Unavailable", error.message, error.hint));
+    }
+    co_return std::unexpected(unauthorized(error.message, error.hint));
+  }
+  co_return std::move(*credential);
+}
 
 http::Response problem(int status, std::string_view title, std::string_view detail,
                        std::string_view hint) {
@@ -87,29 +113,12 @@ void Api::add_routes(Router& router) {
 
 net::Task<http::Response> Api::handle(http::Request request) {
   if (request.path == kMetadata) co_return metadata();
-  const std::string token(bearer(request));
-  if (token.empty()) {
-    co_return unauthorized("no bearer token in the Authorization header", "run `sallyport login`");
-  }
-  auto credential = co_await authenticator_.verify_token(token);
-  if (!credential) {
-    log::info("token refused", {{"ip", request.client_ip}, {"reason", credential.error().detail}});
-    if (credential.error().kind == identity::CredentialError::Kind::unavailable) {
-      co_return problem(503, "Unavailable", credential.error().message, credential.error().hint);
-    }
-    co_return unauthorized(credential.error().message, credential.error().hint);
-  }
+  auto credential = co_await authenticate(authenticator_, request);
+  if (!credential) co_return std::move(credential.error());
   if (request.path == "/api/v1/whoami") co_return whoami(*credential);
   if (request.path == "/api/v1/connections") co_return connections(*credential);
   if (request.path == "/api/v1/tickets") co_return mint(*credential, request.body);
   co_return problem(404, "Not found", "there is no such path in this API");
-}
-
-http::Response Api::unauthorized(std::string_view detail, std::string_view hint) const {
-  auto response = problem(401, "Not authenticated", detail, hint);
-  response.headers.add("WWW-Authenticate", "Bearer error=\"invalid_token\", resource_metadata=\"" +
-                                               std::string(kMetadata) + "\"");
-  return response;
 }
 
 http::Response Api::metadata() const {

@@ -2,6 +2,7 @@
 // The REST API under /api/v1, for the command line client and scripts: who am I, what may I connect
 // to, a ticket for it. Every request carries its own bearer token; there is no session.
 
+#include <expected>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -54,7 +55,6 @@ class Api {
   http::Response connections(const identity::Credential& credential) const;
   http::Response mint(const identity::Credential& credential, std::string_view body) const;
   http::Response metadata() const;
-  http::Response unauthorized(std::string_view detail, std::string_view hint) const;
   bool may_connect(const identity::Credential& credential, const ApiConnection& connection) const;
 
   ApiOptions options_;
@@ -62,6 +62,10 @@ class Api {
   identity::Tickets& tickets_;
   MayConnect may_connect_;
 };
+
+/// Who the bearer token of a request is of, or the answer that refuses it.
+net::Task<std::expected<identity::Credential, http::Response>> authenticate(
+    const identity::Authenticator& authenticator, const http::Request& request);
 
 /// RFC 9457. `hint` says what to do, or is empty.
 http::Response problem(int status, std::string_view title, std::string_view detail,

@@ -118,6 +118,11 @@ struct LimitsConfig {
   std::uint32_t ticket_ttl_s = 900;
 };
 
+struct ApprovalsConfig {
+  std::uint32_t wait_s = 300;     // a statement waits for people
+  std::uint32_t pending_s = 900;  // a request waits for people
+};
+
 struct Config {
   std::filesystem::path file;
   std::filesystem::path data;
@@ -136,6 +141,7 @@ struct Config {
   std::vector<ConnectionConfig> connections;
   std::filesystem::path policies;
   LimitsConfig limits;
+  ApprovalsConfig approvals;
   std::vector<Problem> warnings;
 
   const ConnectionConfig* connection(std::string_view name) const;

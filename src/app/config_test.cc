@@ -77,6 +77,7 @@ connections:
     statement_timeout_s: 60
 policies: policies
 limits: {sessions_max: 100}
+approvals: {wait_s: 60, pending_s: 3600}
 )";
 
 TEST_F(ConfigTest, AGoodFileIsReadWhole) {
@@ -105,6 +106,8 @@ TEST_F(ConfigTest, AGoodFileIsReadWhole) {
   EXPECT_EQ(shop->classification[1].classification, "pci.card");
   EXPECT_EQ(shop->statement_timeout_s, 60u);
   EXPECT_EQ(config->limits.sessions_max, 100u);
+  EXPECT_EQ(config->approvals.wait_s, 60u);
+  EXPECT_EQ(config->approvals.pending_s, 3600u);
   EXPECT_TRUE(config->warnings.empty()) << to_string(config->warnings);
 }
 

@@ -174,12 +174,19 @@ Result<void> Gateway::open() {
   if (!logins) return fail(logins);
   logins_ = std::move(*logins);
 
+  desk_ = std::make_unique<approval::Desk>(
+      logins_->database(), system_clock(), system_random(),
+      [this](std::string_view event, const approval::Request& request, const std::string& who) {
+        record_approval(event, request, who);
+      },
+      approval::DeskOptions{.pending_s = std::chrono::seconds(config_.approvals.pending_s)});
   auto policies = load_policies(config_);
   if (!policies) return fail(policies);
   guard_ = std::make_unique<Guard>(
       std::move(*policies), *ledger_, system_clock(),
       GuardOptions{.reads = config_.ledger.reads_durable ? GuardOptions::Reads::durable
-                                                         : GuardOptions::Reads::written});
+                                                         : GuardOptions::Reads::written,
+                   .approvals = desk_.get()});
   cancels_ = std::make_unique<postgres::CancelDesk>(system_random());
   pools_ = std::make_unique<postgres::PoolDesk>();
   catalogs_ = std::make_unique<postgres::CatalogDesk>(*guard_, system_random());
@@ -202,6 +209,12 @@ Result<void> Gateway::open_admin() {
   api_ = make_api(config_);
   const auto ask_api = [this](http::Request request) { return answer_api(std::move(request)); };
   for (const auto& [method, path] : admin::Api::routes()) router_.add(method, path, ask_api);
+  approvals_api_ = std::make_unique<admin::ApprovalsApi>(
+      logins_->authenticator(), *desk_,
+      [this](const approval::Request& request, const identity::Credential& who, bool approve) {
+        return why_no_vote(request, who, approve);
+      });
+  approvals_api_->add_routes(router_);
   auto tls = make_server_tls(config_.admin->tls);
   if (!tls) return fail(tls, "listeners.admin.tls");
   admin_ = std::make_unique<admin::Server>(router_, admin::ServerOptions{.tls = *tls});
@@ -239,6 +252,48 @@ bool Gateway::may_connect(const identity::Credential& credential,
   command.actions = {{"connect", {"Connection", resource_id({connection})}}};
   const Decision decision = guard_->policies()->decide(session, command, system_clock().now());
   return decision.verdict == Verdict::allow;
+}
+
+std::optional<std::string> Gateway::why_no_vote(const approval::Request& request,
+                                                const identity::Credential& who,
+                                                bool approve) const {
+  Session session;
+  session.tenant = config_.tenant;
+  session.protocol = request.protocol;
+  session.connection = request.connection;
+  session.chain = who.chain;
+  session.authentication = who.authentication;
+  session.source_ip = "127.0.0.1";
+  Command command;
+  command.kind = "vote";
+  command.actions = {{approve ? "approve" : "reject", {"ApprovalRequest", request.id}}};
+  VoteContext vote{.requester = request.requester.chain.subject(),
+                   .target = request.text,
+                   .risk = request.risk()};
+  for (const Identity& identity : request.requester.chain.identities) {
+    if (identity.kind == IdentityKind::agent) vote.actors.push_back(identity.id);
+  }
+  command.context = std::move(vote);
+  const Decision decision = guard_->policies()->decide(session, command, system_clock().now());
+  if (decision.verdict == Verdict::allow) return std::nullopt;
+  return decision.reason;
+}
+
+void Gateway::record_approval(std::string_view event, const approval::Request& request,
+                              const std::string& who) {
+  std::string detail = fmt::format("{} on {}: {}", request.requester.chain.to_string(),
+                                   request.connection, request.text);
+  if (!request.votes.empty() && (event == "voted" || event == "approved" || event == "denied")) {
+    detail = request.votes.back().reason;
+  }
+  auto recorded = ledger_->append(
+      {.kind = ledger::RecordKind::admin_change,
+       .session = "",
+       .payload = ledger::admin_change_payload({.who = who,
+                                                .action = "approval." + std::string(event),
+                                                .target = request.id,
+                                                .detail = std::move(detail)})});
+  if (!recorded) log::error("approval not recorded", {{"problem", recorded.error().detail}});
 }
 
 Result<void> Gateway::start_workers() {

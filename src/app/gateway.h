@@ -5,14 +5,19 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "admin/api.h"
+#include "admin/approvals_api.h"
 #include "admin/health.h"
 #include "admin/router.h"
 #include "admin/server.h"
 #include "app/config.h"
 #include "app/login_services.h"
+#include "approval/desk.h"
 #include "base/result.h"
 #include "guard/guard.h"
 #include "ledger/ledger.h"
@@ -64,6 +69,10 @@ class Gateway {
   /// What the policies would say to a login, for the list of connections and for tickets. The
   /// session asks again when it is opened.
   bool may_connect(const identity::Credential& credential, const std::string& connection) const;
+  std::optional<std::string> why_no_vote(const approval::Request& request,
+                                         const identity::Credential& who, bool approve) const;
+  void record_approval(std::string_view event, const approval::Request& request,
+                       const std::string& who);
   Result<void> start_workers();
   Result<void> set_up_worker(std::size_t index);
   net::Task<void> accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker);
@@ -80,6 +89,7 @@ class Gateway {
   Load load_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<LoginServices> logins_;
+  std::unique_ptr<approval::Desk> desk_;
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<postgres::CancelDesk> cancels_;
   std::unique_ptr<postgres::PoolDesk> pools_;
@@ -91,6 +101,7 @@ class Gateway {
 
   std::unique_ptr<admin::Health> health_;
   std::shared_ptr<admin::Api> api_;
+  std::unique_ptr<admin::ApprovalsApi> approvals_api_;
   admin::Router router_;
   std::unique_ptr<admin::Server> admin_;
 

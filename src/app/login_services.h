@@ -30,6 +30,7 @@ class LoginServices {
 
   const identity::Authenticator& authenticator() const { return *authenticator_; }
   identity::Tickets& tickets() { return *tickets_; }
+  store::Database& database() { return *database_; }
   const identity::Issuer* issuer() const { return issuer_.get(); }  // null if not configured
 
  private:

@@ -14,6 +14,7 @@
 #include "app/policy_tools.h"
 #include "app/serve.h"
 #include "app/version.h"
+#include "cli/approvals.h"
 #include "cli/connect.h"
 #include "cli/env.h"
 #include "cli/ledger.h"
@@ -46,6 +47,7 @@ int run(int argc, char** argv) {
   cli::add_connect(app);
   cli::add_env(app);
   cli::add_ticket(app);
+  cli::add_approvals(app);
   cli::add_sessions(app);
   cli::add_ledger(app);
   cli::add_policy(app, app::policy_tools());

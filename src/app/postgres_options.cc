@@ -129,6 +129,7 @@ Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Con
   options->message_bytes_max = config.limits.message_bytes_max;
   options->sessions_max = (config.limits.sessions_max + workers - 1) / workers;
   options->login_s_max = std::chrono::seconds(config.limits.authentication_s_max);
+  options->approval_s_max = std::chrono::seconds(config.approvals.wait_s);
   return options;
 }
 

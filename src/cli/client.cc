@@ -42,6 +42,23 @@ Result<void> renew(const std::string& path, ClientState& state) {
   return save_state(path, state);
 }
 
+boost::json::value to_boost(const identity::Json& json) {
+  if (const auto text = json.string()) return boost::json::value(*text);
+  if (const auto number = json.integer()) return boost::json::value(*number);
+  if (const auto flag = json.boolean()) return boost::json::value(*flag);
+  if (const auto* elements = json.array()) {
+    boost::json::array array;
+    for (const auto& element : *elements) array.push_back(to_boost(element));
+    return array;
+  }
+  if (const auto* members = json.object()) {
+    boost::json::object object;
+    for (const auto& [name, value] : *members) object[name] = to_boost(value);
+    return object;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void ClientOptions::add_to(CLI::App& command) {
@@ -154,6 +171,10 @@ std::string shell_quote(std::string_view text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
+}
+
+std::string as_json(const identity::Json& json) {
+  return boost::json::serialize(to_boost(json));
 }
 
 void give_up(const Error& error) {

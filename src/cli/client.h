@@ -67,6 +67,9 @@ std::string libpq_url(const Ticket& ticket);
 /// For a POSIX shell, in single quotes where it needs them.
 std::string shell_quote(std::string_view text);
 
+/// As JSON text again, for --json.
+std::string as_json(const identity::Json& json);
+
 /// Prints the error to stderr and ends the command with its exit code.
 [[noreturn]] void give_up(const Error& error);
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <boost/json.hpp>
 
 #include <memory>
 
@@ -10,23 +9,6 @@
 
 namespace sallyport::cli {
 namespace {
-
-boost::json::value to_boost(const identity::Json& json) {
-  if (const auto text = json.string()) return boost::json::value(*text);
-  if (const auto number = json.integer()) return boost::json::value(*number);
-  if (const auto flag = json.boolean()) return boost::json::value(*flag);
-  if (const auto* elements = json.array()) {
-    boost::json::array array;
-    for (const auto& element : *elements) array.push_back(to_boost(element));
-    return array;
-  }
-  if (const auto* members = json.object()) {
-    boost::json::object object;
-    for (const auto& [name, value] : *members) object[name] = to_boost(value);
-    return object;
-  }
-  return nullptr;
-}
 
 void print_identity(const identity::Json& identity) {
   const auto text = [&](std::string_view name) { return identity.text(name).value_or(""); };
@@ -44,7 +26,7 @@ void run(const ClientOptions& options) {
   auto who = client->get("/api/v1/whoami");
   if (!who) give_up(who.error());
   if (options.json) {
-    fmt::print("{}\n", boost::json::serialize(to_boost(*who)));
+    fmt::print("{}\n", as_json(*who));
     return;
   }
   const auto* chain = who->member("chain");

@@ -117,7 +117,15 @@ struct Safeguard {
   std::string effect;  // what is done instead, for people: "partial (pii.email)"
 };
 
-using CommandContext = std::variant<std::monostate, SqlContext>;
+/// What a vote is on (`ApprovalRequest` in the schema).
+struct VoteContext {
+  Identity requester;
+  std::vector<std::string> actors;  // ids of the agents that act for it
+  std::string target;               // what would be done, for people
+  std::int64_t risk = 0;            // 0 to 100
+};
+
+using CommandContext = std::variant<std::monostate, SqlContext, VoteContext>;
 
 /// A bound parameter as it goes into the ledger: text, or base64 of a binary value.
 struct Parameter {
@@ -201,6 +209,8 @@ struct Refusal {
   enum class Kind : std::uint8_t {
     policy,        // the policies say no
     not_analysed,  // what cannot be understood cannot be decided
+    approval,      // people have to say yes, and have not
+    cancelled,     // by the client, while it waited
     not_recorded,  // the ledger cannot take the record
     session,       // expired or revoked
   };
@@ -208,6 +218,7 @@ struct Refusal {
   std::string reason;
   std::string policy;  // the id of the policy that decided, or empty: none permits
   std::string hint;
+  std::string request;  // approval, cancelled: the id of the request for it
 };
 
 /// How a permitted command ended, for the ledger.

@@ -1,5 +1,6 @@
 #include "guard/guard.h"
 
+#include "approval/desk.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -29,6 +30,7 @@ struct Metrics {
   metrics::Counter& allowed = decisions("allow");
   metrics::Counter& denied = decisions("deny");
   metrics::Counter& held = decisions("hold");
+  metrics::Counter& approved = decisions("approved");
   metrics::Counter& not_analysed = decisions("not_analysed");
   metrics::Counter& not_recorded = decisions("not_recorded");
   metrics::Counter& expired = decisions("expired");
@@ -57,8 +59,7 @@ Refusal refusal_of(const Decision& decision) {
       .kind = Refusal::Kind::policy, .reason = decision.reason, .policy = "", .hint = ""};
   if (decision.verdict == Verdict::hold && decision.hold) {
     refusal.policy = decision.hold->routes.front().policy;
-    // Until a command can wait for one, a lack of an approval is a no like any other.
-    refusal.hint = "this gateway cannot ask for approvals yet, so the command was not run";
+    refusal.hint = "this gateway asks nobody for approvals, so the command was not run";
   } else if (const Answer* const no = decision.refused(); no != nullptr && !no->policies.empty()) {
     refusal.policy = no->policies.front();
   }
@@ -109,66 +110,117 @@ Task<std::expected<Permit, Refusal>> Guard::open(const Session& session, Command
 }
 
 Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Command command,
-                                                      policy::DecisionCache* cache) {
+                                                      policy::DecisionCache* cache,
+                                                      std::optional<HeldCommand>* held) {
   const SteadyTime started = clock_.steady();
-  auto sequence = decide_and_append(session, command, cache);
-  if (!sequence) co_return std::unexpected(std::move(sequence.error()));
-  // From here on the record has its outcome, whatever happens.
-  Permit permit(*this, {.session = session.id,
-                        .sequence = *sequence,
-                        .command = std::move(command),
-                        .started = started});
-  if (!permit.command().read_only) {
-    auto durable = co_await ledger_.durable(*sequence);
-    if (!durable) {
-      (void)settle(std::move(permit), {.failed = true, .error = "not recorded, not sent"});
-      co_return std::unexpected(not_recorded(durable.error()));
-    }
-  }
-  co_return std::move(permit);
-}
-
-std::expected<std::uint64_t, Refusal> Guard::decide_and_append(const Session& session,
-                                                               const Command& command,
-                                                               policy::DecisionCache* cache) {
   const WallTime now = clock_.now();
-  if (session.authentication.expires_at != WallTime{} && now >= session.authentication.expires_at) {
-    counters().expired.add();
-    return std::unexpected(refuse(session, command,
-                                  {.kind = Refusal::Kind::session,
-                                   .reason = "the credential that started this session has expired",
-                                   .policy = "",
-                                   .hint = "log in again (`sallyport login`) and reconnect"}));
-  }
-
   const std::shared_ptr<const policy::Policies> in_force = policies();
-  if (command.safeguards_epoch != 0 && command.safeguards_epoch != in_force->epoch()) {
-    return std::unexpected(refuse(session, command,
-                                  {.kind = Refusal::Kind::not_analysed,
-                                   .reason = "the policies changed while this was decided",
-                                   .policy = "",
-                                   .hint = "try again"}));
+  if (auto why = outdated(session, command, *in_force, now)) {
+    co_return std::unexpected(std::move(*why));
   }
-  const std::shared_ptr<const Decision> decided =
+  const std::shared_ptr<const Decision> decision =
       cache != nullptr ? cache->decide(in_force, session, command, now)
                        : std::make_shared<const Decision>(in_force->decide(session, command, now));
-  const Decision& decision = *decided;
-  if (decision.verdict != Verdict::allow) {
-    return std::unexpected(deny(session, command, decision));
+  if (decision->verdict == Verdict::hold && held != nullptr && options_.approvals != nullptr) {
+    *held = HeldCommand{.command = std::move(command), .decision = *decision};
+    co_return std::unexpected(Refusal());
   }
+  if (decision->verdict != Verdict::allow) {
+    co_return std::unexpected(refuse(session, command, *decision, refusal_of(*decision)));
+  }
+  auto permit = record(session, std::move(command), *decision, started);
+  if (!permit || permit->command().read_only) co_return permit;
+  co_return co_await on_disk(std::move(*permit));
+}
 
+Task<std::expected<Permit, Refusal>> Guard::authorize_preparation(const Session& session,
+                                                                  Command command,
+                                                                  policy::DecisionCache* cache) {
+  std::optional<HeldCommand> held;
+  const SteadyTime started = clock_.steady();
+  auto permit = co_await authorize(session, std::move(command), cache, &held);
+  if (!held) co_return permit;
+  // A Parse runs nothing, so its record need not be on disk before it goes.
+  co_return record(session, std::move(held->command), held->decision, started);
+}
+
+Task<std::expected<Permit, Refusal>> Guard::authorize_approved(const Session& session,
+                                                               Command command,
+                                                               const approval::Request& request) {
+  const SteadyTime started = clock_.steady();
+  const WallTime now = clock_.now();
+  const std::shared_ptr<const policy::Policies> in_force = policies();
+  if (auto why = outdated(session, command, *in_force, now)) {
+    co_return std::unexpected(std::move(*why));
+  }
+  const auto approval = options_.approvals->approval_of(request, command);
+  Refusal refusal{.kind = Refusal::Kind::policy,
+                  .reason = "the approval is no longer there",
+                  .policy = "",
+                  .hint = "run it again to ask once more"};
+  if (!approval) co_return std::unexpected(refuse(session, command, Decision{}, refusal));
+  cedar::Scratch scratch;
+  const Decision decision = in_force->decide(session, command, now, scratch, &*approval);
+  if (decision.verdict != Verdict::allow) {
+    co_return std::unexpected(refuse(session, command, decision, refusal_of(decision)));
+  }
+  const auto used = options_.approvals->use(request.id);
+  if (!used) {
+    log::error("approval not used", {{"request", request.id}, {"detail", used.error().detail}});
+  }
+  if (!used || !*used) {
+    co_return std::unexpected(refuse(session, command, decision, std::move(refusal)));
+  }
+  counters().approved.add();
+  auto permit = record(session, std::move(command), decision, started);
+  if (!permit || permit->command().read_only) co_return permit;
+  co_return co_await on_disk(std::move(*permit));
+}
+
+std::optional<Refusal> Guard::outdated(const Session& session, const Command& command,
+                                       const policy::Policies& in_force, WallTime now) {
+  if (command.safeguards_epoch != 0 && command.safeguards_epoch != in_force.epoch()) {
+    return refuse(session, command,
+                  {.kind = Refusal::Kind::not_analysed,
+                   .reason = "the policies changed while this was decided",
+                   .policy = "",
+                   .hint = "try again"});
+  }
+  const WallTime expires = session.authentication.expires_at;
+  if (expires == WallTime{} || now < expires) return std::nullopt;
+  counters().expired.add();
+  return refuse(session, command,
+                {.kind = Refusal::Kind::session,
+                 .reason = "the credential that started this session has expired",
+                 .policy = "",
+                 .hint = "log in again (`sallyport login`) and reconnect"});
+}
+
+std::expected<Permit, Refusal> Guard::record(const Session& session, Command command,
+                                             const Decision& decision, SteadyTime started) {
   auto sequence = ledger_.append({.kind = ledger::RecordKind::command,
                                   .session = session.id,
                                   .payload = ledger::command_payload(session, command, decision)},
                                  commit_of(command));
   if (!sequence) return std::unexpected(not_recorded(sequence.error()));
   counters().allowed.add();
-  return *sequence;
+  // From here on the record has its outcome, whatever happens.
+  return Permit(*this, {.session = session.id,
+                        .sequence = *sequence,
+                        .command = std::move(command),
+                        .started = started});
 }
 
-Refusal Guard::deny(const Session& session, const Command& command, const Decision& decision) {
+Task<std::expected<Permit, Refusal>> Guard::on_disk(Permit permit) {
+  auto durable = co_await ledger_.durable(permit.sequence());
+  if (durable) co_return std::move(permit);
+  (void)settle(std::move(permit), {.failed = true, .error = "not recorded, not sent"});
+  co_return std::unexpected(not_recorded(durable.error()));
+}
+
+Refusal Guard::refuse(const Session& session, const Command& command, const Decision& decision,
+                      Refusal refusal) {
   (decision.verdict == Verdict::hold ? counters().held : counters().denied).add();
-  Refusal refusal = refusal_of(decision);
   auto recorded =
       ledger_.append({.kind = ledger::RecordKind::refusal,
                       .session = session.id,
@@ -178,10 +230,15 @@ Refusal Guard::deny(const Session& session, const Command& command, const Decisi
   return refusal;
 }
 
+Refusal Guard::refuse(const Session& session, const HeldCommand& held, Refusal refusal) {
+  return refuse(session, held.command, held.decision, std::move(refusal));
+}
+
 Refusal Guard::refuse_understood(const Session& session, const Command& command, Refusal refusal,
                                  policy::DecisionCache* cache) {
   const auto decision = safeguards(session, command.context, command.actions, cache);
-  if (decision->verdict != Verdict::allow) return deny(session, command, *decision);
+  if (decision->verdict != Verdict::allow)
+    return refuse(session, command, *decision, refusal_of(*decision));
   return refuse(session, command, std::move(refusal));
 }
 

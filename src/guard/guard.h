@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,10 @@ namespace sallyport {
 
 using net::Task;
 
+namespace approval {
+class Desk;
+struct Request;
+}  // namespace approval
 namespace policy {
 class DecisionCache;
 class Policies;
@@ -61,6 +66,13 @@ struct GuardOptions {
   /// from the end of this process. Writes always wait for the disk before they are sent.
   enum class Reads : std::uint8_t { durable, written };
   Reads reads = Reads::durable;
+  approval::Desk* approvals = nullptr;  // null: what lacks an approval is refused
+};
+
+/// A command that lacks an approval and nothing else. Not recorded yet.
+struct HeldCommand {
+  Command command;
+  Decision decision;
 };
 
 /// Shared by all workers.
@@ -86,9 +98,26 @@ class Guard {
 
   /// Decides, and writes the command to the ledger before it returns a Permit. A command that is
   /// not known to be read-only is on disk by then. A ledger that cannot be written refuses.
-  /// `cache` is the worker's own, or null: then the policies are asked.
+  /// `cache` is the worker's own, or null: then the policies are asked. With `held`, a command that
+  /// lacks an approval is put there, and the refusal means nothing.
   Task<std::expected<Permit, Refusal>> authorize(const Session& session, Command command,
-                                                 policy::DecisionCache* cache = nullptr);
+                                                 policy::DecisionCache* cache = nullptr,
+                                                 std::optional<HeldCommand>* held = nullptr);
+
+  /// To prepare is not to run: what lacks an approval may be prepared.
+  Task<std::expected<Permit, Refusal>> authorize_preparation(const Session& session,
+                                                             Command command,
+                                                             policy::DecisionCache* cache);
+
+  /// A command that was held, with what people said: decided once more by what holds now, and if it
+  /// may run, the approval is used up before it does. `request` is for exactly this command.
+  Task<std::expected<Permit, Refusal>> authorize_approved(const Session& session, Command command,
+                                                          const approval::Request& request);
+  /// The end of one that got no approval.
+  Refusal refuse(const Session& session, const HeldCommand& held, Refusal refusal);
+
+  /// Null: nobody can be asked.
+  approval::Desk* approvals() const { return options_.approvals; }
 
   /// Which safeguards the whole chain may switch off (`reveal`, `unfilter`): the same questions as
   /// of a command, of which nothing is recorded. authorize() refuses a command whose safeguards
@@ -134,10 +163,16 @@ class Guard {
  private:
   friend class Permit;
 
-  std::expected<std::uint64_t, Refusal> decide_and_append(const Session& session,
-                                                          const Command& command,
-                                                          policy::DecisionCache* cache);
-  Refusal deny(const Session& session, const Command& command, const Decision& decision);
+  /// Why the command may not even be decided: its session is over, or its safeguards are not those
+  /// of the policies in force.
+  std::optional<Refusal> outdated(const Session& session, const Command& command,
+                                  const policy::Policies& in_force, WallTime now);
+  std::expected<Permit, Refusal> record(const Session& session, Command command,
+                                        const Decision& decision, SteadyTime started);
+  /// The Permit of what may not be sent before its record is on disk, once it is.
+  Task<std::expected<Permit, Refusal>> on_disk(Permit permit);
+  Refusal refuse(const Session& session, const Command& command, const Decision& decision,
+                 Refusal refusal);
   ledger::Commit commit_of(const Command& command) const;
   void abandon(Permit& permit) noexcept;
   Result<void> append_outcome(Permit& permit, const Outcome& outcome);

@@ -138,6 +138,10 @@ std::string_view to_string(Refusal::Kind kind) {
   switch (kind) {
     case Refusal::Kind::policy:
       return "policy";
+    case Refusal::Kind::approval:
+      return "approval";
+    case Refusal::Kind::cancelled:
+      return "cancelled";
     case Refusal::Kind::not_analysed:
       return "not_analysed";
     case Refusal::Kind::not_recorded:
@@ -233,6 +237,7 @@ std::string refusal_payload(const Session& session, const Command& command,
       .field("reason", refusal.reason)
       .field("policy", refusal.policy)
       .field("hint", refusal.hint)
+      .field("request", refusal.request)
       .end_object()
       .end_object();
   return json.take();

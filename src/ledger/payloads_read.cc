@@ -227,6 +227,10 @@ Refusal read_refusal(const Fields& fields) {
   const std::string kind = fields.text("kind");
   if (kind == "policy") {
     refusal.kind = Refusal::Kind::policy;
+  } else if (kind == "approval") {
+    refusal.kind = Refusal::Kind::approval;
+  } else if (kind == "cancelled") {
+    refusal.kind = Refusal::Kind::cancelled;
   } else if (kind == "not_analysed") {
     refusal.kind = Refusal::Kind::not_analysed;
   } else if (kind == "not_recorded") {
@@ -239,6 +243,7 @@ Refusal read_refusal(const Fields& fields) {
   refusal.reason = fields.text("reason");
   refusal.policy = fields.text("policy");
   refusal.hint = fields.text("hint");
+  refusal.request = fields.text("request");
   return refusal;
 }
 

@@ -68,6 +68,10 @@ class Stream {
   virtual void close() = 0;
 
   virtual Endpoint peer() const = 0;
+
+  /// The peer has ended its side or broken off, as far as the kernel knows: for who waits long and
+  /// does not read meanwhile.
+  virtual bool peer_gone() const { return false; }
 };
 
 }  // namespace sallyport::net

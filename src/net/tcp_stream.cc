@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -30,6 +31,7 @@ class TcpStream final : public Stream, private SocketEvents {
         write_deadline_(reactor, written_) {}
 
   Result<void> start(Descriptor socket) {
+    descriptor_ = socket.get();
     auto adopted = reactor_.kernel().adopt(std::move(socket), *this);
     if (!adopted) return fail(adopted);
     socket_ = std::move(*adopted);
@@ -71,6 +73,12 @@ class TcpStream final : public Stream, private SocketEvents {
   }
   void set_write_deadline(std::optional<SteadyTime> deadline) override {
     write_deadline_.set(deadline);
+  }
+
+  bool peer_gone() const override {
+    if (!socket_) return true;
+    pollfd one{.fd = descriptor_, .events = POLLRDHUP, .revents = 0};
+    return poll(&one, 1, 0) == 1;
   }
 
   void close() override {
@@ -119,6 +127,7 @@ class TcpStream final : public Stream, private SocketEvents {
 
   Reactor& reactor_;
   Endpoint peer_;
+  int descriptor_ = -1;             // the socket's
   std::unique_ptr<Socket> socket_;  // null when closed
   Signal readable_;
   Signal written_;

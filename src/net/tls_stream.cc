@@ -196,6 +196,7 @@ class OpensslStream final : public TlsStream {
   }
 
   Endpoint peer() const override { return stream_->peer(); }
+  bool peer_gone() const override { return stream_->peer_gone(); }
 
   std::string_view alpn() const override {
     const unsigned char* name = nullptr;

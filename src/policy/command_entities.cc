@@ -30,8 +30,9 @@ std::size_t parts_of(std::string_view type) {
 
 class Builder {
  public:
-  Builder(const cedar::Entities& shared, const ConnectionFacts& connection, const Session& session)
-      : builder_(&shared), connection_(connection) {
+  Builder(const cedar::Entities& shared, const ConnectionFacts& connection, const Session& session,
+          const VoteContext* vote)
+      : builder_(&shared), connection_(connection), vote_(vote) {
     tenant_ = arena().uid("Tenant", session.tenant);
   }
 
@@ -52,6 +53,7 @@ class Builder {
   }
 
   Result<const EntityUid*> resource(const Resource& resource) {
+    if (resource.type == "ApprovalRequest" && vote_ != nullptr) return approval_request(resource);
     const auto parts = resource_parts(resource.id);
     const std::size_t wanted = parts_of(resource.type);
     if (wanted == 0) {
@@ -79,6 +81,29 @@ class Builder {
 
  private:
   Arena& arena() { return builder_.arena(); }
+
+  /// Below the resource groups of the connection it is for.
+  const EntityUid* approval_request(const Resource& resource) {
+    const EntityUid* const uid = arena().uid(resource.type, resource.id);
+    if (!seen_.insert({resource.type, resource.id}).second) return uid;
+    std::vector<const EntityUid*> parents{tenant_};
+    for (const std::string& name : connection_.resource_groups) {
+      parents.push_back(arena().uid("ResourceGroup", name));
+    }
+    std::vector<Value> actors;
+    for (const std::string& actor : vote_->actors) actors.push_back(arena().entity("Agent", actor));
+    // The schema knows users alone. No user's id has a control character in it.
+    const Identity& requester = vote_->requester;
+    const std::string id = requester.kind == IdentityKind::user
+                               ? requester.id
+                               : "\x1f" + std::string(cedar_type(requester.kind)) + requester.id;
+    const Field attributes[] = {{"requester", arena().entity("User", id)},
+                                {"actors", arena().set(actors)},
+                                {"target", arena().string(vote_->target)},
+                                {"risk", Value::number(vote_->risk)}};
+    builder_.add(uid, parents, arena().record(attributes));
+    return uid;
+  }
 
   const EntityUid* group(const std::string& name) {
     const EntityUid* const uid = arena().uid("Group", name);
@@ -131,6 +156,7 @@ class Builder {
 
   cedar::EntityBuilder builder_;
   const ConnectionFacts& connection_;
+  const VoteContext* const vote_;
   const EntityUid* tenant_ = nullptr;
   std::set<std::pair<std::string, std::string>> seen_;
 };
@@ -139,8 +165,9 @@ class Builder {
 
 Result<CommandEntities> command_entities(const cedar::Entities& shared,
                                          const ConnectionFacts& connection, const Session& session,
-                                         const std::vector<Action>& actions) {
-  Builder builder(shared, connection, session);
+                                         const std::vector<Action>& actions,
+                                         const VoteContext* vote) {
+  Builder builder(shared, connection, session, vote);
   CommandEntities made;
   for (const Identity& identity : session.chain.identities) {
     auto uid = builder.identity(identity);

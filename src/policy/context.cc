@@ -129,7 +129,6 @@ Result<Contexts> contexts(const Session& session, const Command& command, WallTi
   if (const auto statement = statement_context(command, arena)) {
     fields[count++] = {"stmt", statement->field("stmt")};
     made.sql = arena.record(std::span(fields).first(count));
-    made.sql = arena.record(fields);
   }
   return made;
 }

@@ -30,6 +30,28 @@ constexpr const char* kMigrations[] = {
          expires_us integer not null) strict;
        create index ticket_user on ticket (user, connection);
        create index ticket_expires on ticket (expires_us);)",
+    R"(create table approval (
+         id text primary key,
+         hash text not null,
+         requester text not null,
+         state text not null,
+         body text not null,
+         created_us integer not null,
+         ends_us integer not null,
+         closed_by text not null,
+         uses_left integer not null) strict;
+       create index approval_hash on approval (hash, state);
+       create index approval_created on approval (created_us);
+       create index approval_requester on approval (requester, state);
+       create table approval_vote (
+         request text not null references approval (id),
+         voter text not null,
+         name text not null,
+         groups text not null,
+         approve integer not null,
+         reason text not null,
+         at_us integer not null,
+         primary key (request, voter)) strict;)",
 };
 
 int bind(sqlite3_stmt* statement, int at, const Value& value) {

@@ -314,9 +314,9 @@ CancelDesk::Place Adapter::enter_cancel_desk(const std::shared_ptr<Live>& live,
       [weak = std::weak_ptr<Live>(live)] {
         const auto found = weak.lock();
         // Only what runs is cancelled: a late request must not hit the next command.
-        if (found == nullptr || found->conversation == nullptr || !found->conversation->running()) {
-          return;
-        }
+        if (found == nullptr || found->conversation == nullptr) return;
+        if (found->conversation->cancel_waiting()) return counters().cancels.add();
+        if (!found->conversation->running()) return;
         counters().cancels.add();
         net::Reactor& here = net::Reactor::current();
         here.spawn("cancel", [](std::shared_ptr<Live> session) -> Task<void> {

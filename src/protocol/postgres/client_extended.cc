@@ -34,6 +34,13 @@ Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std
   return {.value = to_base64(kept), .binary = true};
 }
 
+/// What an approval of it is bound to, beside its text and parameters.
+std::vector<std::string> types_of(const Prepared& prepared) {
+  std::vector<std::string> types;
+  for (const std::uint32_t type : prepared.parameter_types) types.push_back(std::to_string(type));
+  return types;
+}
+
 }  // namespace
 
 Task<Result<void>> Conversation::on_parse(const Message& message) {
@@ -56,6 +63,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   auto prepared = std::make_shared<Prepared>();
   prepared->sql = asked.command.text;
   prepared->as = asked.replaced_sql;
+  prepared->parameter_types = types;
   prepared->analysis = asked.analysis;
   prepared->shield = asked.shield;
   prepared->batch = batch_;
@@ -63,7 +71,8 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   append_parse(asked.command.raw, name,
                asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql, types);
   asked.command.read_only = true;  // to parse is not to run
-  auto permit = co_await guard_.authorize(session_, std::move(asked.command), &decisions_);
+  auto permit =
+      co_await guard_.authorize_preparation(session_, std::move(asked.command), &decisions_);
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
@@ -137,7 +146,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
     if (!flushed) co_return fail(flushed);
   }
   ++end_.commands;
-  auto permit = co_await guard_.authorize(session_, std::move(asked.command), &decisions_);
+  auto permit = co_await authorize(std::move(asked.command), types_of(*prepared));
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
@@ -252,7 +261,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
       co_return ok();
     }
     ++end_.commands;
-    auto permit = co_await guard_.authorize(session_, std::move(asked.command), &decisions_);
+    auto permit = co_await authorize(std::move(asked.command), types_of(*portal->prepared));
     if (ended_ || skipping_) co_return ok();
     if (!permit) {
       if (permit.error().kind == Refusal::Kind::session) {

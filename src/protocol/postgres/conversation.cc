@@ -18,6 +18,14 @@ ErrorText error_of(const Refusal& refusal, std::string_view sqlstate, const Sess
       text.detail = refusal.policy.empty() ? "no policy permits it" : "policy: " + refusal.policy;
       text.detail += ", session: " + session.id;
       break;
+    case Refusal::Kind::approval:
+      text.detail = "request=" + refusal.request + ", policy: " + refusal.policy +
+                    ", session: " + session.id;
+      break;
+    case Refusal::Kind::cancelled:
+      text.sqlstate = "57014";
+      text.detail = "request=" + refusal.request;
+      break;
     case Refusal::Kind::not_analysed:
       break;
     case Refusal::Kind::not_recorded:

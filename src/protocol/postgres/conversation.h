@@ -4,6 +4,7 @@
 //   client_side.cc  client's messages -> analysis -> Guard -> server. Never writes an answer
 //   itself. server_side.cc  server's messages -> the reply they belong to -> released to the
 //   client.
+//   client_held.cc  what waits for people to say yes.
 // Between them is `replies_`: what the client is owed, in order. A refusal is a reply too, so it
 // comes out in its place, however deep the client pipelines.
 
@@ -113,8 +114,10 @@ class Conversation {
   /// Relays until either side ends, and says how it ended.
   Task<ledger::SessionEnd> run();
 
-  /// Cancels what runs, if anything does. On this conversation's thread.
+  /// Something runs at the server that could be cancelled. On this conversation's thread.
   bool running() const { return !replies_.empty(); }
+  /// Cancels a command that waits for an approval, if one does.
+  bool cancel_waiting();
 
   /// After run(): the reset was sent to the server, and Upstream::finish_reset() tells the rest.
   bool reset_begun() const { return reset_begun_; }
@@ -140,6 +143,11 @@ class Conversation {
   void on_sync();
   void on_function_call();
   Result<void> on_copy(const Message& message);
+
+  // client_held.cc
+  Task<std::expected<Permit, Refusal>> authorize(Command command, std::vector<std::string> bound);
+  Task<std::expected<Permit, Refusal>> approved(HeldCommand held, std::vector<std::string> bound);
+  Task<std::expected<Permit, Refusal>> wait_for(const approval::Request& request, HeldCommand held);
 
   void restore_label();
   bool idle() const;
@@ -281,6 +289,8 @@ class Conversation {
   RowCheck row_check_;       // of the DataRow that comes in pieces
   net::AsyncMutex client_writing_;
   net::Signal progress_;  // a reply was finished, or the session ended
+  enum class Waiting : std::uint8_t { no, yes, cancelled };
+  Waiting waiting_ = Waiting::no;  // for an approval
   bool ended_ = false;
   ledger::SessionEnd end_;
 };

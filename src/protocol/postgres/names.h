@@ -56,6 +56,7 @@ struct Sent {
 struct Prepared {
   std::string sql;
   std::string as;  // what was sent, where that is not `sql`
+  std::vector<std::uint32_t> parameter_types;  // as the client gave them
   std::shared_ptr<const sql::Analysis> analysis;
   std::shared_ptr<const Shield> shield;
   std::uint64_t batch = 0;

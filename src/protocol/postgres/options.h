@@ -74,6 +74,7 @@ struct Options {
   std::size_t sessions_max = 20'000;                      // per worker
   std::chrono::seconds login_s_max{30};                   // from accept to ReadyForQuery
   std::chrono::seconds idle_s_max{0};                     // 0: a session may wait for ever
+  std::chrono::seconds approval_s_max{300};               // a statement waits for people
 };
 
 }  // namespace sallyport::postgres

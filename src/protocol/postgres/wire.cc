@@ -433,8 +433,10 @@ MessageBuilder& MessageBuilder::bytes(Bytes value) {
   return *this;
 }
 
-void append_error(ByteVector& out, const ErrorText& error, std::uint32_t position) {
-  MessageBuilder builder(out, backend::error);
+namespace {
+
+void append_texts(ByteVector& out, char type, const ErrorText& error, std::uint32_t position) {
+  MessageBuilder builder(out, type);
   const auto field = [&](char code, std::string_view value) {
     if (!value.empty()) builder.u8(static_cast<std::uint8_t>(code)).text(value);
   };
@@ -446,6 +448,16 @@ void append_error(ByteVector& out, const ErrorText& error, std::uint32_t positio
   field('H', error.hint);
   if (position > 0) field('P', std::to_string(position));
   builder.u8(0);
+}
+
+}  // namespace
+
+void append_error(ByteVector& out, const ErrorText& error, std::uint32_t position) {
+  append_texts(out, backend::error, error, position);
+}
+
+void append_notice(ByteVector& out, const ErrorText& notice) {
+  append_texts(out, backend::notice, notice, 0);
 }
 
 void append_ready(ByteVector& out, char transaction_status) {

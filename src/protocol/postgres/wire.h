@@ -215,6 +215,8 @@ struct ErrorText {
 };
 /// `position` is 1-based, in characters of the client's text; 0: none.
 void append_error(ByteVector& out, const ErrorText& error, std::uint32_t position = 0);
+/// The same as a NoticeResponse.
+void append_notice(ByteVector& out, const ErrorText& notice);
 void append_ready(ByteVector& out, char transaction_status);
 void append_parameter_status(ByteVector& out, std::string_view name, std::string_view value);
 void append_query(ByteVector& out, std::string_view sql);

@@ -1,0 +1,283 @@
+#include "approval/desk.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "identity/json.h"
+
+namespace sallyport::approval {
+namespace {
+
+constexpr std::size_t listed_max = 1000;
+constexpr std::size_t reason_bytes_max = 1000;
+constexpr std::size_t id_bytes = 10;
+
+metrics::Counter& counter(std::string_view event) {
+  return metrics::counter("sallyport_approvals_total", "Requests for approval, by what happened.",
+                          {{"event", std::string(event)}});
+}
+
+/// Why this person may not vote on it, or empty.
+std::string not_entitled(const Request& request, const identity::Credential& voter) {
+  if (voter.chain.delegated()) return "nobody may vote through an agent";
+  const Identity& who = voter.chain.subject();
+  if (who.kind != IdentityKind::user) return "only people may vote";
+  for (const Identity& in_chain : request.requester.chain.identities) {
+    if (in_chain.kind == who.kind && in_chain.id == who.id) {
+      return "who asks, or is asked for, may not vote";
+    }
+    if (in_chain.kind != IdentityKind::user && in_chain.owner == who.id) {
+      return "the owner of an agent may not vote on what it asks for";
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> groups_of(std::string_view json) {
+  const auto parsed = identity::Json::parse(json, 1 << 20);
+  const auto groups = parsed ? parsed->strings() : std::nullopt;
+  return groups.value_or(std::vector<std::string>());
+}
+
+}  // namespace
+
+Desk::Desk(store::Database& database, const Clock& clock, Random& random, Notice notice,
+           DeskOptions options)
+    : store_(database),
+      clock_(clock),
+      random_(random),
+      notice_(std::move(notice)),
+      options_(options) {}
+
+Result<Request> Desk::load(store::ApprovalRow row) {
+  auto request = request_from_body(row.body);
+  if (!request) return fail(request, row.id);
+  auto state = state_from(row.state);
+  if (!state) return fail(Errc::malformed, "approval " + row.id + " is in no known state");
+  const WallTime now = clock_.now();
+  if (!is_final(*state) && row.ends_at <= now) {
+    // Nobody sees what has ended as if it had not, also before anybody has noticed.
+    const State ended = *state == State::pending ? State::expired : State::lapsed;
+    auto moved = store_.move(row.id, row.state, to_string(ended), row.ends_at);
+    if (!moved) return fail(moved);
+    state = ended;
+    if (*moved) counter(to_string(ended)).add();
+  }
+  request->id = std::move(row.id);
+  request->hash = std::move(row.hash);
+  request->state = *state;
+  request->created_at = row.created_at;
+  request->ends_at = row.ends_at;
+  request->closed_by = std::move(row.closed_by);
+  request->uses_left = row.uses_left;
+  auto votes = store_.votes(request->id);
+  if (!votes) return fail(votes);
+  for (store::VoteRow& vote : *votes) {
+    request->votes.push_back({.voter = std::move(vote.voter),
+                              .name = std::move(vote.name),
+                              .groups = groups_of(vote.groups),
+                              .approve = vote.approve,
+                              .reason = std::move(vote.reason),
+                              .at = vote.at});
+  }
+  return request;
+}
+
+Result<Request> Desk::ask(const Session& session, const Command& command, const Hold& hold,
+                          const std::vector<std::string>& bound) {
+  if (hold.routes.empty()) return fail(Errc::denied, "nobody may approve it");
+  Request request{.tenant = session.tenant,
+                  .protocol = session.protocol,
+                  .connection = session.connection,
+                  .database = session.database,
+                  .requester = {.chain = session.chain, .authentication = session.authentication},
+                  .hash = hash_of(session, command, hold.kind, bound),
+                  .kind = hold.kind,
+                  .text = command.text,
+                  .parameters = command.parameters,
+                  .actions = command.actions,
+                  .routes = hold.routes,
+                  .uses_left = hold.kind == "window" ? options_.window_uses_max : 1};
+  const std::string requester = key_of(session.chain);
+  {
+    const std::lock_guard lock(changing_);
+    auto open = store_.open_for(request.hash);
+    if (!open) return fail(open);
+    for (store::ApprovalRow& row : *open) {
+      auto known = load(std::move(row));
+      if (!known) return fail(known);
+      if (!is_final(known->state)) return known;
+    }
+    auto pending = store_.count(requester, to_string(State::pending));
+    if (!pending) return fail(pending);
+    if (*pending >= options_.pending_per_requester_max) {
+      return fail(Errc::too_large, "too many requests for approval wait already");
+    }
+    request.id = "apr_" + random_hex(random_, id_bytes);
+    request.created_at = clock_.now();
+    request.ends_at = request.created_at + options_.pending_s;
+    auto added = store_.add({.id = request.id,
+                             .hash = request.hash,
+                             .requester = requester,
+                             .state = std::string(to_string(request.state)),
+                             .body = body_of(request),
+                             .created_at = request.created_at,
+                             .ends_at = request.ends_at,
+                             .closed_by = "",
+                             .uses_left = request.uses_left});
+    if (!added) return fail(added);
+  }
+  tell("requested", request, session.chain.to_string());
+  return request;
+}
+
+std::optional<Approval> Desk::approval_of(const Request& request, const Command& command) const {
+  if (request.state != State::approved || request.ends_at <= clock_.now()) return std::nullopt;
+  Approval approval{.id = request.id, .kind = request.kind, .expires = request.ends_at};
+  for (const Vote& vote : request.votes) {
+    if (vote.approve) approval.approvers.push_back(vote.voter);
+  }
+  approval.quorum = static_cast<std::uint32_t>(approval.approvers.size());
+  // That all else is the same, the request's own hash has told.
+  if (const auto* sql = std::get_if<SqlContext>(&command.context)) {
+    approval.bound_hash = sql->hash;
+  }
+  return approval;
+}
+
+Result<bool> Desk::use(std::string_view id) {
+  auto used = store_.use(id, to_string(State::approved), to_string(State::consumed), clock_.now());
+  if (!used || !*used) return used;
+  auto request = find(id);
+  if (request && *request) tell("used", **request, (*request)->requester.chain.to_string());
+  return true;
+}
+
+Result<std::optional<Request>> Desk::find(std::string_view id) {
+  auto row = store_.find(id);
+  if (!row) return fail(row);
+  if (!*row) return std::nullopt;
+  auto request = load(std::move(**row));
+  if (!request) return fail(request);
+  return std::move(*request);
+}
+
+Result<Request> Desk::existing(std::string_view id) {
+  auto found = find(id);
+  if (!found) return fail(found);
+  if (!*found) return fail(Errc::denied, "there is no such request");
+  return std::move(**found);
+}
+
+Result<std::vector<Request>> Desk::list() {
+  auto rows = store_.list(listed_max);
+  if (!rows) return fail(rows);
+  std::vector<Request> all;
+  for (store::ApprovalRow& row : *rows) {
+    auto request = load(std::move(row));
+    if (!request) return fail(request);
+    all.push_back(std::move(*request));
+  }
+  return all;
+}
+
+Result<Request> Desk::vote(std::string_view id, const identity::Credential& voter, bool approve,
+                           const std::string& reason) {
+  const Identity& who = voter.chain.subject();
+  std::optional<Request> after;
+  std::string_view event;
+  {
+    const std::lock_guard lock(changing_);
+    auto request = existing(id);
+    if (!request) return fail(request);
+    if (std::string why = not_entitled(*request, voter); !why.empty()) {
+      return fail(Errc::denied, std::move(why));
+    }
+    if (request->state != State::pending) {
+      return fail(Errc::denied, "it is " + std::string(to_string(request->state)) + " already");
+    }
+    boost::json::array groups;
+    for (const std::string& group : who.groups) groups.emplace_back(group);
+    auto counted = store_.vote({.request = request->id,
+                                .voter = who.id,
+                                .name = who.display_name,
+                                .groups = boost::json::serialize(groups),
+                                .approve = approve,
+                                .reason = reason.substr(0, reason_bytes_max),
+                                .at = clock_.now()});
+    if (!counted) return fail(counted);
+    if (!*counted) return fail(Errc::denied, "you have voted on it before");
+    auto now = existing(id);
+    if (!now) return fail(now);
+    event = "voted";
+    if (!approve) {
+      auto moved = store_.move(id, "pending", "denied", clock_.now(), who.id);
+      if (!moved) return fail(moved);
+      event = "denied";
+    } else if (now->votes_missing() == 0) {
+      // No longer than the credential of who asked.
+      const WallTime expires = now->requester.authentication.expires_at;
+      WallTime until = clock_.now() + now->ttl();
+      if (expires != WallTime{}) until = std::min(until, expires);
+      auto moved = store_.move(id, "pending", "approved", until);
+      if (!moved) return fail(moved);
+      event = "approved";
+    }
+    auto last = existing(id);
+    if (!last) return fail(last);
+    after = std::move(*last);
+  }
+  tell(event, *after, who.id);
+  return std::move(*after);
+}
+
+Result<Request> Desk::withdraw(std::string_view id, const std::string& who) {
+  std::optional<Request> after;
+  {
+    const std::lock_guard lock(changing_);
+    auto request = existing(id);
+    if (!request) return fail(request);
+    if (is_final(request->state)) {
+      return fail(Errc::denied, "it is " + std::string(to_string(request->state)) + " already");
+    }
+    const State to = request->state == State::pending ? State::cancelled : State::revoked;
+    auto moved = store_.move(id, to_string(request->state), to_string(to), clock_.now(), who);
+    if (!moved) return fail(moved);
+    if (!*moved) return fail(Errc::denied, "it has just been used");
+    auto last = existing(id);
+    if (!last) return fail(last);
+    after = std::move(*last);
+  }
+  tell(to_string(after->state), *after, who);
+  return std::move(*after);
+}
+
+Desk::Watch Desk::watch(std::string id, net::Poster poster, std::function<void()> changed) {
+  const std::lock_guard lock(watchers_mutex_);
+  const std::uint64_t number = next_watcher_++;
+  watchers_.emplace(number, Watcher{std::move(id), std::move(poster), std::move(changed)});
+  return {*this, number};
+}
+
+void Desk::unwatch(std::uint64_t number) {
+  const std::lock_guard lock(watchers_mutex_);
+  watchers_.erase(number);
+}
+
+void Desk::tell(std::string_view event, const Request& request, const std::string& who) {
+  counter(event).add();
+  log::info("approval", {{"event", event},
+                         {"request", request.id},
+                         {"state", to_string(request.state)},
+                         {"who", who},
+                         {"connection", request.connection}});
+  if (notice_) notice_(event, request, who);
+  const std::lock_guard lock(watchers_mutex_);
+  for (const auto& [number, watcher] : watchers_) {
+    if (watcher.id == request.id) watcher.poster.post(watcher.changed);
+  }
+}
+
+}  // namespace sallyport::approval

@@ -1,0 +1,104 @@
+#pragma once
+// Desk: keeps requests for approval, counts the votes, and tells who waits. What is approved may be
+// used as often as it says and no more, whatever crashes: a use is in the store before the command
+// is sent.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "approval/request.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "net/poster.h"
+#include "store/approvals.h"
+
+namespace sallyport::approval {
+
+struct DeskOptions {
+  std::chrono::seconds pending_s{900};  // until a request expires
+  std::size_t pending_per_requester_max = 20;
+  std::int64_t window_uses_max = 100;  // commands under one approval of a window
+};
+
+/// Shared by all threads.
+class Desk {
+ public:
+  /// What happened, for the ledger and the notifiers. Called with no lock held.
+  using Notice =
+      std::function<void(std::string_view event, const Request&, const std::string& who)>;
+
+  /// The references must outlive it.
+  Desk(store::Database& database, const Clock& clock, Random& random, Notice notice,
+       DeskOptions options = {});
+
+  /// The open request of this chain for exactly this, or a new one. Fails with too_large if the
+  /// chain has too many, with denied if the hold cannot be approved.
+  Result<Request> ask(const Session& session, const Command& command, const Hold& hold,
+                      const std::vector<std::string>& bound);
+
+  /// What people said yes to, as the policies see it. nullopt if it is not approved (any more).
+  std::optional<Approval> approval_of(const Request& request, const Command& command) const;
+
+  /// Takes a use of an approved request. False if there is none: used up, lapsed, revoked.
+  Result<bool> use(std::string_view id);
+
+  Result<std::optional<Request>> find(std::string_view id);
+  /// Newest first, at most 1,000.
+  Result<std::vector<Request>> list();
+
+  /// One person's word. Whether the policies allow it is for the caller to know; these rules hold
+  /// whatever they say: nobody in the chain of the request, nor the owner of an agent in it, nor
+  /// anyone through an agent. One no denies it. Fails with denied and says why.
+  Result<Request> vote(std::string_view id, const identity::Credential& voter, bool approve,
+                       const std::string& reason);
+  /// What waits is cancelled, what is approved is revoked. Fails with denied if it is final.
+  Result<Request> withdraw(std::string_view id, const std::string& who);
+
+  /// `changed` runs on the poster's thread after any change of that request, until the Watch goes.
+  class [[nodiscard]] Watch {
+   public:
+    Watch(Desk& desk, std::uint64_t number) : desk_(&desk), number_(number) {}
+    Watch(Watch&& other) noexcept
+        : desk_(std::exchange(other.desk_, nullptr)), number_(other.number_) {}
+    Watch& operator=(Watch&&) = delete;
+    ~Watch() {
+      if (desk_ != nullptr) desk_->unwatch(number_);
+    }
+
+   private:
+    Desk* desk_;
+    std::uint64_t number_;
+  };
+  /// `changed` must stand being called after what it belongs to has gone.
+  Watch watch(std::string id, net::Poster poster, std::function<void()> changed);
+
+ private:
+  struct Watcher {
+    std::string id;
+    net::Poster poster;
+    std::function<void()> changed;
+  };
+  Result<Request> load(store::ApprovalRow row);
+  Result<Request> existing(std::string_view id);
+  void unwatch(std::uint64_t number);
+  void tell(std::string_view event, const Request& request, const std::string& who);
+
+  store::ApprovalStore store_;
+  const Clock& clock_;
+  Random& random_;
+  Notice notice_;
+  const DeskOptions options_;
+  std::mutex changing_;  // one change of requests at a time
+  std::mutex watchers_mutex_;
+  std::unordered_map<std::uint64_t, Watcher> watchers_;
+  std::uint64_t next_watcher_ = 0;
+};
+
+}  // namespace sallyport::approval

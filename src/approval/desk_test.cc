@@ -1,0 +1,299 @@
+// Requests for approval against a real store: what is the same request, who may say yes, how often
+// it may be used.
+
+#include "approval/desk.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sallyport::approval {
+namespace {
+
+using namespace std::chrono_literals;
+
+class HandClock final : public Clock {
+ public:
+  WallTime now() const override { return now_; }
+  SteadyTime steady() const override { return SteadyTime(now_.time_since_epoch()); }
+  void pass(std::chrono::seconds time) { now_ += time; }
+
+ private:
+  WallTime now_{std::chrono::hours(500'000)};
+};
+
+Identity user(const std::string& id, std::vector<std::string> groups = {}) {
+  return {.id = id,
+          .issuer = "https://issuer.example.com",
+          .subject = id,
+          .display_name = id,
+          .groups = std::move(groups)};
+}
+
+identity::Credential person(const std::string& id, std::vector<std::string> groups = {"dba"}) {
+  return {.chain = {.identities = {user(id, std::move(groups))}}};
+}
+
+class DeskTest : public testing::Test {
+ protected:
+  DeskTest() {
+    session_.connection = "shop";
+    session_.database = "shop";
+    session_.protocol = "postgres";
+    session_.chain.identities = {user("alice"),
+                                 {.kind = IdentityKind::agent,
+                                  .id = "copilot",
+                                  .issuer = "https://issuer.example.com",
+                                  .subject = "copilot",
+                                  .owner = "olga"}};
+    command_.kind = "query";
+    command_.text = "delete from orders";
+    command_.actions = {{"sql:delete", {"Table", "shop/shop/public/orders"}}};
+    command_.context = SqlContext{.kind = "delete", .hash = "00ff"};
+    hold_ = {.kind = "statement",
+             .routes = {{.policy = "p", .approvers = {"dba"}, .quorum = 2, .ttl = 600s}}};
+  }
+
+  Request ask() {
+    auto request = desk().ask(session_, command_, hold_, bound_);
+    EXPECT_TRUE(request) << request.error().detail;
+    return *request;
+  }
+  std::string refused(const Result<Request>& result) {
+    EXPECT_FALSE(result.has_value());
+    return result ? "" : result.error().detail;
+  }
+  Desk& desk() {
+    if (!desk_) {
+      desk_ = std::make_unique<Desk>(
+          *database_, clock_, system_random(),
+          [this](std::string_view event, const Request&, const std::string& who) {
+            events_.push_back(std::string(event) + " " + who);
+          });
+    }
+    return *desk_;
+  }
+
+  std::unique_ptr<store::Database> database_ = *store::Database::open(":memory:");
+  HandClock clock_;
+  Session session_;
+  Command command_;
+  Hold hold_;
+  std::vector<std::string> bound_{"public", "gateway"};
+  std::vector<std::string> events_;
+  std::unique_ptr<Desk> desk_;
+};
+
+TEST_F(DeskTest, AskingForTheSameAgainIsTheSameRequest) {
+  const std::string id = ask().id;
+  EXPECT_EQ(ask().id, id);
+  EXPECT_EQ(events_, std::vector<std::string>{"requested alice via copilot"});
+}
+
+TEST_F(DeskTest, WhateverIsNotTheSameIsAnotherRequest) {
+  const std::string id = ask().id;
+  const auto is_another = [&](const std::string& what) { EXPECT_NE(ask().id, id) << what; };
+  const auto session = session_;
+  const auto command = command_;
+  command_.text = "delete from orders ";
+  is_another("text");
+  command_ = command;
+  command_.parameters = {{.value = "1"}};
+  is_another("parameters");
+  const std::string with_one = ask().id;
+  command_.parameters = {{.value = std::nullopt}};
+  EXPECT_NE(ask().id, with_one) << "NULL";
+  command_.parameters = {{.value = "1", .binary = true}};
+  EXPECT_NE(ask().id, with_one) << "binary";
+  command_ = command;
+  command_.actions.push_back({"sql:select", {"Table", "shop/shop/public/people"}});
+  is_another("actions");
+  command_ = command;
+  command_.safeguards = {{{"reveal", {"Column", "shop/shop/public/orders/total"}}, "redact"}};
+  is_another("safeguards");
+  command_ = command;
+  bound_ = {"evil, public", "gateway"};
+  is_another("search_path");
+  bound_ = {"publicgateway", ""};
+  is_another("where one text ends");
+  bound_ = {"public", "gateway"};
+  session_.database = "archive";
+  is_another("database");
+  session_ = session;
+  session_.connection = "other";
+  is_another("connection");
+  session_ = session;
+  session_.chain.identities.pop_back();
+  is_another("chain");
+  session_ = session;
+  session_.chain.identities[0].issuer = "https://other.example.com";
+  is_another("issuer");
+}
+
+TEST_F(DeskTest, QuorumCountsPeopleAndOnlyOfTheRoute) {
+  const Request request = ask();
+  EXPECT_EQ(request.votes_missing(), 2u);
+  EXPECT_FALSE(desk().approval_of(request, command_));
+  auto after = desk().vote(request.id, person("bob"), true, "fine");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->state, State::pending);
+  EXPECT_EQ(refused(desk().vote(request.id, person("bob"), true, "")),
+            "you have voted on it before");
+  // Someone from elsewhere is recorded and does not count.
+  after = desk().vote(request.id, person("eve", {"sales"}), true, "");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->votes_missing(), 1u);
+  after = desk().vote(request.id, person("carol"), true, "");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->state, State::approved);
+  const auto approval = desk().approval_of(*after, command_);
+  ASSERT_TRUE(approval);
+  EXPECT_EQ(approval->bound_hash, "00ff");
+  EXPECT_EQ(approval->expires, clock_.now() + 600s);
+  EXPECT_EQ(events_.back(), "approved carol");
+}
+
+TEST_F(DeskTest, EveryRouteHasToSayYes) {
+  hold_.routes.push_back({.policy = "q", .approvers = {"security"}, .quorum = 1, .ttl = 60s});
+  const Request request = ask();
+  (void)desk().vote(request.id, person("bob"), true, "");
+  auto after = desk().vote(request.id, person("carol"), true, "");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->state, State::pending);
+  after = desk().vote(request.id, person("sven", {"security"}), true, "");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->state, State::approved);
+  EXPECT_EQ(after->ends_at, clock_.now() + 60s);
+}
+
+TEST_F(DeskTest, NobodyApprovesForHimself) {
+  const std::string id = ask().id;
+  EXPECT_EQ(refused(desk().vote(id, person("alice"), true, "")),
+            "who asks, or is asked for, may not vote");
+  EXPECT_EQ(refused(desk().vote(id, person("olga"), true, "")),
+            "the owner of an agent may not vote on what it asks for");
+  identity::Credential through = person("bob");
+  through.chain.identities.push_back({.kind = IdentityKind::agent, .id = "other"});
+  EXPECT_EQ(refused(desk().vote(id, through, true, "")), "nobody may vote through an agent");
+  identity::Credential agent;
+  agent.chain.identities = {{.kind = IdentityKind::agent, .id = "other"}};
+  EXPECT_EQ(refused(desk().vote(id, agent, true, "")), "only people may vote");
+}
+
+TEST_F(DeskTest, OneNoDenies) {
+  const std::string id = ask().id;
+  (void)desk().vote(id, person("bob"), true, "");
+  auto after = desk().vote(id, person("carol"), false, "not today");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->state, State::denied);
+  EXPECT_EQ(after->closed_by, "carol");
+  EXPECT_EQ(refused(desk().vote(id, person("dave"), true, "")), "it is denied already");
+  EXPECT_NE(ask().id, id);
+}
+
+TEST_F(DeskTest, IsUsedOnce) {
+  hold_.routes[0].quorum = 1;
+  const std::string id = ask().id;
+  EXPECT_FALSE(*desk().use(id));
+  (void)desk().vote(id, person("bob"), true, "");
+  EXPECT_TRUE(*desk().use(id));
+  EXPECT_FALSE(*desk().use(id));
+  EXPECT_EQ((*desk().find(id))->state, State::consumed);
+  EXPECT_NE(ask().id, id);
+}
+
+TEST_F(DeskTest, IsUsedOnceHoweverManyTryAtOnce) {
+  hold_.routes[0].quorum = 1;
+  for (int round = 0; round < 20; ++round) {
+    const std::string id = ask().id;
+    (void)desk().vote(id, person("bob"), true, "");
+    std::atomic<int> used = 0;
+    {
+      std::vector<std::jthread> threads;
+      for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] { used += *desk().use(id) ? 1 : 0; });
+      }
+    }
+    ASSERT_EQ(used, 1);
+  }
+}
+
+TEST_F(DeskTest, AWindowIsForTheSameActionsAndManyUses) {
+  hold_.kind = "window";
+  hold_.routes[0].quorum = 1;
+  const std::string id = ask().id;
+  command_.text = "delete from orders where id = 1";
+  EXPECT_EQ(ask().id, id);
+  (void)desk().vote(id, person("bob"), true, "");
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(*desk().use(id)) << i;
+  EXPECT_FALSE(*desk().use(id));
+}
+
+TEST_F(DeskTest, TimeEndsIt) {
+  hold_.routes[0].quorum = 1;
+  const std::string expired = ask().id;
+  clock_.pass(901s);
+  EXPECT_EQ(refused(desk().vote(expired, person("bob"), true, "")), "it is expired already");
+  const std::string lapsed = ask().id;
+  EXPECT_NE(lapsed, expired);
+  auto approved = desk().vote(lapsed, person("bob"), true, "");
+  ASSERT_TRUE(approved);
+  clock_.pass(601s);
+  EXPECT_FALSE(desk().approval_of(*approved, command_));
+  EXPECT_FALSE(*desk().use(lapsed));
+  EXPECT_EQ((*desk().find(lapsed))->state, State::lapsed);
+}
+
+TEST_F(DeskTest, LivesNoLongerThanTheCredentialOfWhoAsked) {
+  hold_.routes[0].quorum = 1;
+  session_.authentication.expires_at = clock_.now() + 30s;
+  const auto approved = desk().vote(ask().id, person("bob"), true, "");
+  ASSERT_TRUE(approved);
+  EXPECT_EQ(approved->ends_at, clock_.now() + 30s);
+}
+
+TEST_F(DeskTest, CanBeWithdrawn) {
+  hold_.routes[0].quorum = 1;
+  std::string id = ask().id;
+  EXPECT_EQ(desk().withdraw(id, "alice")->state, State::cancelled);
+  id = ask().id;
+  (void)desk().vote(id, person("bob"), true, "");
+  EXPECT_EQ(desk().withdraw(id, "bob")->state, State::revoked);
+  EXPECT_FALSE(*desk().use(id));
+  EXPECT_EQ(refused(desk().withdraw(id, "bob")), "it is revoked already");
+  EXPECT_EQ(refused(desk().withdraw("apr_none", "bob")), "there is no such request");
+}
+
+TEST_F(DeskTest, SurvivesARestart) {
+  hold_.routes[0].quorum = 1;
+  command_.parameters = {{.value = "1"}, {.value = std::nullopt}};
+  const Request before = ask();
+  (void)desk().vote(before.id, person("bob"), true, "fine");
+  desk_.reset();
+  const auto after = desk().find(before.id);
+  ASSERT_TRUE(after && *after);
+  EXPECT_EQ((*after)->state, State::approved);
+  EXPECT_EQ((*after)->text, before.text);
+  EXPECT_EQ((*after)->parameters.size(), 2u);
+  EXPECT_EQ((*after)->actions, before.actions);
+  EXPECT_EQ((*after)->requester.chain.to_string(), "alice via copilot");
+  EXPECT_EQ((*after)->votes.at(0).reason, "fine");
+  EXPECT_TRUE(*desk().use(before.id));
+}
+
+TEST_F(DeskTest, OneChainCannotFillTheDesk) {
+  for (int i = 0; i < 20; ++i) {
+    command_.text = "delete from orders where id = " + std::to_string(i);
+    (void)ask();
+  }
+  command_.text = "delete from orders";
+  EXPECT_EQ(refused(desk().ask(session_, command_, hold_, bound_)),
+            "too many requests for approval wait already");
+  session_.chain.identities[0].id = "zoe";
+  (void)ask();
+}
+
+}  // namespace
+}  // namespace sallyport::approval

@@ -1,0 +1,139 @@
+// A command that lacks an approval waits here, and the client with it: nothing more is read of it
+// until people have decided, the client cancels, or the time is up.
+
+#include "approval/desk.h"
+#include "net/reactor.h"
+#include "protocol/postgres/conversation.h"
+#include "protocol/postgres/settings.h"
+
+namespace sallyport::postgres {
+namespace {
+
+// The clock that ends a request is not ours alone, and a client may leave without a word.
+constexpr std::chrono::seconds look_again{1};
+
+std::string how_to(const approval::Request& request) {
+  return "`sallyport approvals show " + request.id + "`";
+}
+
+Refusal without_approval(const HeldCommand& held, const approval::Request& request,
+                         std::string reason, std::string hint) {
+  return {.kind = Refusal::Kind::approval,
+          .reason = std::move(reason),
+          .policy = held.decision.hold ? held.decision.hold->routes.front().policy : "",
+          .hint = std::move(hint),
+          .request = request.id};
+}
+
+}  // namespace
+
+/// Decides, and waits where people have to say yes first. `bound` is what an approval must be for,
+/// beside the command itself.
+Task<std::expected<Permit, Refusal>> Conversation::authorize(Command command,
+                                                             std::vector<std::string> bound) {
+  std::optional<HeldCommand> held;
+  auto permit = co_await guard_.authorize(session_, std::move(command), &decisions_, &held);
+  if (!held) co_return permit;
+  bound.insert(bound.begin(),
+               {to_search_path(place_.search_path), target_ != nullptr ? target_->user : ""});
+  co_return co_await approved(std::move(*held), std::move(bound));
+}
+
+Task<std::expected<Permit, Refusal>> Conversation::approved(HeldCommand held,
+                                                            std::vector<std::string> bound) {
+  // What came before need not wait for people.
+  if (auto flushed = co_await upstream_.flush(); !flushed) stop("error", flushed.error().detail);
+  approval::Desk& desk = *guard_.approvals();
+  auto request = desk.ask(session_, held.command, *held.decision.hold, bound);
+  if (!request) {
+    const approval::Request none;
+    co_return std::unexpected(guard_.refuse(
+        session_, held,
+        without_approval(held, none, "approval cannot be asked for: " + request.error().detail,
+                         "try again later")));
+  }
+  co_return co_await wait_for(*request, std::move(held));
+}
+
+Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Request& asked,
+                                                            HeldCommand held) {
+  approval::Desk& desk = *guard_.approvals();
+  net::Reactor& reactor = net::Reactor::current();
+  // The watch may outlive this conversation in another thread's hands.
+  const auto alive = std::make_shared<Conversation*>(this);
+  const auto watch =
+      desk.watch(asked.id, reactor.poster(), [weak = std::weak_ptr<Conversation*>(alive)] {
+        if (const auto found = weak.lock()) (*found)->progress_.notify();
+      });
+  const SteadyTime deadline = reactor.now() + options_.approval_s_max;
+  struct NoLonger {
+    Waiting& waiting;
+    ~NoLonger() { waiting = Waiting::no; }
+  } const no_longer{waiting_};
+  waiting_ = Waiting::yes;
+  bool told = false;
+  while (true) {
+    const auto found = desk.find(asked.id);
+    if (!found || !*found) {
+      co_return std::unexpected(
+          guard_.refuse(session_, held,
+                        without_approval(held, asked, "the request for approval cannot be read",
+                                         "try again later")));
+    }
+    const approval::Request& request = **found;
+    const std::string who = request.closed_by.empty() ? "" : " by " + request.closed_by;
+    switch (request.state) {
+      case approval::State::approved:
+        co_return co_await guard_.authorize_approved(session_, std::move(held.command), request);
+      case approval::State::pending:
+        break;
+      case approval::State::denied:
+      case approval::State::expired:
+      case approval::State::cancelled:
+      case approval::State::consumed:
+      case approval::State::lapsed:
+      case approval::State::revoked:
+        co_return std::unexpected(guard_.refuse(
+            session_, held,
+            without_approval(held, request,
+                             "the request for approval is " +
+                                 std::string(approval::to_string(request.state)) + who,
+                             how_to(request) + " says more")));
+    }
+    if (!std::exchange(told, true)) {
+      ByteVector notice;
+      append_notice(notice, {.severity = "NOTICE",
+                             .sqlstate = "00000",
+                             .message = "waiting for approval: " + held.decision.reason,
+                             .detail = "request=" + request.id,
+                             .hint = how_to(request) + " shows it; Ctrl-C cancels it"});
+      answer_locally(std::move(notice), false);
+      if (auto flushed = co_await flush_client(); !flushed) ended_ = true;
+    }
+    if (waiting_ == Waiting::cancelled) {
+      (void)desk.withdraw(request.id, session_.chain.to_string());
+      Refusal refusal = without_approval(
+          held, request, "the statement was cancelled, and its request with it", "");
+      refusal.kind = Refusal::Kind::cancelled;
+      co_return std::unexpected(guard_.refuse(session_, held, std::move(refusal)));
+    }
+    // Nobody is there to see the answer: whoever asks again finds the request as it is.
+    if (!ended_ && client_.peer_gone()) stop("client", "left while waiting for an approval");
+    if (ended_ || reactor.now() >= deadline) {
+      co_return std::unexpected(
+          guard_.refuse(session_, held,
+                        without_approval(held, request, "nobody has approved it yet",
+                                         "run it again once it is approved: " + how_to(request))));
+    }
+    (void)co_await progress_.wait_until(std::min(deadline, reactor.now() + look_again));
+  }
+}
+
+bool Conversation::cancel_waiting() {
+  if (waiting_ != Waiting::yes) return false;
+  waiting_ = Waiting::cancelled;
+  progress_.notify();
+  return true;
+}
+
+}  // namespace sallyport::postgres

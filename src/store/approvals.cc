@@ -1,0 +1,124 @@
+#include "store/approvals.h"
+
+namespace sallyport::store {
+namespace {
+
+constexpr std::string_view columns =
+    "id, hash, requester, state, body, created_us, ends_us, closed_by, uses_left";
+
+std::int64_t us(WallTime time) {
+  return time.time_since_epoch().count();
+}
+
+WallTime time_of(const Value& value) {
+  return WallTime(std::chrono::microseconds(std::get<std::int64_t>(value)));
+}
+
+Result<std::vector<ApprovalRow>> select(Database& database, std::string_view where,
+                                        const std::vector<Value>& parameters,
+                                        std::size_t rows_max) {
+  auto rows =
+      database.run("select " + std::string(columns) + " from approval " + std::string(where),
+                   parameters, rows_max);
+  if (!rows) return fail(rows);
+  std::vector<ApprovalRow> all;
+  for (const Row& row : *rows) {
+    all.push_back({.id = std::get<std::string>(row[0]),
+                   .hash = std::get<std::string>(row[1]),
+                   .requester = std::get<std::string>(row[2]),
+                   .state = std::get<std::string>(row[3]),
+                   .body = std::get<std::string>(row[4]),
+                   .created_at = time_of(row[5]),
+                   .ends_at = time_of(row[6]),
+                   .closed_by = std::get<std::string>(row[7]),
+                   .uses_left = std::get<std::int64_t>(row[8])});
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<void> ApprovalStore::add(const ApprovalRow& row) {
+  auto done = database_->run(
+      "insert into approval (" + std::string(columns) + ") values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {row.id, row.hash, row.requester, row.state, row.body, us(row.created_at), us(row.ends_at),
+       row.closed_by, row.uses_left});
+  return done ? ok() : fail(done);
+}
+
+Result<std::optional<ApprovalRow>> ApprovalStore::find(std::string_view id) {
+  auto rows = select(*database_, "where id = ?", {std::string(id)}, 1);
+  if (!rows) return fail(rows);
+  if (rows->empty()) return std::nullopt;
+  return std::move(rows->front());
+}
+
+Result<std::vector<ApprovalRow>> ApprovalStore::open_for(std::string_view hash) {
+  return select(*database_,
+                "where hash = ? and state in ('pending', 'approved') order by created_us desc, id",
+                {std::string(hash)}, 1000);
+}
+
+Result<std::vector<ApprovalRow>> ApprovalStore::list(std::size_t rows_max) {
+  return select(*database_, "order by created_us desc, id limit ?",
+                {static_cast<std::int64_t>(rows_max)}, rows_max);
+}
+
+Result<std::size_t> ApprovalStore::count(std::string_view requester, std::string_view state) {
+  auto rows = database_->run("select count(*) from approval where requester = ? and state = ?",
+                             {std::string(requester), std::string(state)});
+  if (!rows) return fail(rows);
+  return static_cast<std::size_t>(std::get<std::int64_t>((*rows)[0][0]));
+}
+
+Result<bool> ApprovalStore::move(std::string_view id, std::string_view from, std::string_view to,
+                                 WallTime ends_at, std::string_view closed_by) {
+  auto rows = database_->run(
+      "update approval set state = ?, ends_us = ?, closed_by = ? where id = ? and state = ? "
+      "returning id",
+      {std::string(to), us(ends_at), std::string(closed_by), std::string(id), std::string(from)});
+  if (!rows) return fail(rows);
+  return !rows->empty();
+}
+
+Result<bool> ApprovalStore::use(std::string_view id, std::string_view state,
+                                std::string_view used_up, WallTime now) {
+  auto rows = database_->run(
+      "update approval set uses_left = uses_left - 1, "
+      "state = case when uses_left = 1 then ? else state end "
+      "where id = ? and state = ? and uses_left > 0 and ends_us > ? returning id",
+      {std::string(used_up), std::string(id), std::string(state), us(now)});
+  if (!rows) return fail(rows);
+  return !rows->empty();
+}
+
+Result<bool> ApprovalStore::vote(const VoteRow& vote) {
+  auto rows = database_->run(
+      "insert into approval_vote (request, voter, name, groups, approve, reason, at_us) "
+      "values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing returning voter",
+      {vote.request, vote.voter, vote.name, vote.groups, std::int64_t{vote.approve}, vote.reason,
+       us(vote.at)});
+  if (!rows) return fail(rows);
+  return !rows->empty();
+}
+
+Result<std::vector<VoteRow>> ApprovalStore::votes(std::string_view request) {
+  auto rows = database_->run(
+      "select voter, name, groups, approve, reason, at_us from approval_vote where request = ? "
+      "order by at_us, voter",
+      {std::string(request)});
+  if (!rows) return fail(rows);
+  std::vector<VoteRow> votes;
+  for (const Row& row : *rows) {
+    votes.push_back({.request = std::string(request),
+                     .voter = std::get<std::string>(row[0]),
+                     .name = std::get<std::string>(row[1]),
+                     .groups = std::get<std::string>(row[2]),
+                     .approve = std::get<std::int64_t>(row[3]) != 0,
+                     .reason = std::get<std::string>(row[4]),
+                     .at = time_of(row[5])});
+  }
+  return votes;
+}
+
+}  // namespace sallyport::store
