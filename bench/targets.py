@@ -27,7 +27,8 @@ CONNECTIONS_MAX = 600
 USER = "alice"  # in the shipped policies she may read the orders
 
 CLASSIFICATION = """    classification:
-      public.customers.note: pii.note
+      public.customers.email: pii.email
+      public.credentials.secret: secret
 """
 PERMIT_ALL = '@id("all") permit (principal, action, resource);\n'
 
