@@ -12,7 +12,7 @@ import urllib.request
 
 import psycopg
 
-from conftest import BINARY
+from conftest import BINARY, reactor_options
 from own_postgres import OwnPostgres, free_port
 
 CONFIG = """\
@@ -93,7 +93,8 @@ class MaskLab:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "serve", "--config", self.config],
+            self.process = subprocess.Popen([BINARY, "serve", "--config", self.config,
+                                             *reactor_options()],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + 60
         while True:

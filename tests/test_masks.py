@@ -1,5 +1,6 @@
 """Masks on a real server: what a chain sees that may not reveal classified columns."""
 
+import signal
 import time
 
 import psycopg
@@ -359,3 +360,44 @@ def test_the_key_of_hashes_cannot_be_read(lab):
                     got = str(error)
                 assert key not in got, (who, sql)
     assert key not in lab.output()
+
+
+def until(ask, wanted):
+    """New policies are in force a moment after the signal."""
+    end = time.monotonic() + 20
+    while (got := ask()) != wanted:
+        assert time.monotonic() < end, got
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_new_policies_change_what_an_open_session_sees_of_a_statement_it_has_run(lab, prepare):
+    more = lab.folder / "policies/more.cedar"
+    with lab.connect("reader", prepare_threshold=0 if prepare else None) as connection, \
+            lab.connect("admin") as admin:
+        texts = 0  # a driver that is told to prepare again does so for another text
+
+        def ask(number=2, by=connection):
+            query = f"select email from customers where id = {number}" + " " * texts
+            return by.execute(query).fetchone()[0]
+
+        def ask_again():
+            nonlocal texts
+            try:
+                return ask()
+            except psycopg.errors.FeatureNotSupported:  # "prepare it again"
+                texts += 1
+                return None
+
+        for _ in range(3):
+            assert [ask(1), ask(2)] == ["a***********@e******.com", "b**@e******.org"]
+            assert ask(2, admin) == "bob@example.org"
+        more.write_text('@id("readers-see") permit (principal in Group::"readers", '
+                        'action == Action::"reveal", resource);')
+        lab.process.send_signal(signal.SIGHUP)
+        until(ask_again, "bob@example.org")
+        assert ask(1) == "ada.lovelace@example.com"
+        more.unlink()
+        lab.process.send_signal(signal.SIGHUP)
+        until(ask_again, "b**@e******.org")
+        assert [ask(1), ask(2, admin)] == ["a***********@e******.com", "bob@example.org"]
