@@ -15,6 +15,7 @@
 #include "app/document.h"
 #include "base/log.h"
 #include "identity/claims.h"
+#include "mask/masker.h"
 #include "net/backend.h"
 #include "policy/connection_facts.h"
 
@@ -75,6 +76,8 @@ struct ConnectionConfig {
   std::map<std::string, std::string, std::less<>> masks;  // classification -> kind of mask
   std::vector<policy::RowFilterRule> row_filters;
   std::uint32_t catalog_refresh_s = 60;  // how old what is known of its tables may get
+  mask::Mode detect = mask::Mode::off;
+  mask::DetectorSet detectors = mask::DetectorSet().set();
   PoolConfig pool;
   std::uint32_t connect_timeout_s = 10;
   std::uint32_t statement_timeout_s = 0;  // 0: the server's own

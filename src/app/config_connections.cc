@@ -131,6 +131,21 @@ void read_row_filters(Reading& reading, Fields& connection_fields, ConnectionCon
   }
 }
 
+void read_detection(Fields& fields, ConnectionConfig& connection, const std::string& name) {
+  const std::string mode = fields.choice_or("detect", "off", {"mask", "report", "off"});
+  connection.detect = mask::mode_of(mode).value_or(mask::Mode::mask);
+  for (const std::string& except : fields.texts("detect_except")) {
+    if (const auto detector = mask::detector_of(except)) {
+      connection.detectors.reset(static_cast<std::size_t>(*detector));
+    } else {
+      fields.problem(
+          "detect_except",
+          fmt::format("{}.detect_except holds '{}', which no detector is called", name, except),
+          "names as in docs/reference/detectors.md: email, ipv4, us_ssn ...");
+    }
+  }
+}
+
 std::vector<std::string> read_databases(Fields& fields, const std::string& name) {
   std::vector<std::string> databases = fields.texts("databases");
   if (const auto one = fields.text("database")) {
@@ -209,6 +224,7 @@ ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   read_tags(reading, fields, connection);
   connection.resource_groups = fields.texts("resource_groups");
   read_classification(reading, fields, connection);
+  read_detection(fields, connection, name);
   read_masks(reading, fields, connection);
   read_row_filters(reading, fields, connection);
   connection.catalog_refresh_s = seconds("catalog_refresh_s", 60, 1);

@@ -15,6 +15,7 @@
 #include "app/serve.h"
 #include "app/version.h"
 #include "cli/approvals.h"
+#include "cli/classify.h"
 #include "cli/connect.h"
 #include "cli/env.h"
 #include "cli/ledger.h"
@@ -45,6 +46,7 @@ int run(int argc, char** argv) {
   cli::add_logout(app);
   cli::add_whoami(app);
   cli::add_connect(app);
+  cli::add_classify(app);
   cli::add_env(app);
   cli::add_ticket(app);
   cli::add_approvals(app);

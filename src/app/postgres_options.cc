@@ -115,9 +115,20 @@ Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Con
     if (!tls) return fail(tls, "listeners.postgres.tls");
     options->tls = std::move(*tls);
   }
+  std::shared_ptr<const mask::Patterns> patterns;
   for (const ConnectionConfig& connection : config.connections) {
     auto target = make_target(connection, workers);
     if (!target) return fail(target);
+    if (connection.detect != mask::Mode::off) {
+      if (patterns == nullptr) {
+        auto made = mask::Patterns::make();
+        if (!made) return fail(made);
+        patterns = *std::move(made);
+      }
+      (*target)->detect = connection.detect;
+      (*target)->detectors = connection.detectors;
+      (*target)->patterns = patterns;
+    }
     (*target)->catalog_refresh = std::chrono::seconds(connection.catalog_refresh_s);
     if (!connection.classification.empty()) {
       auto key = mask_key(config.data, system_random());

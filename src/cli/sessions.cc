@@ -183,6 +183,9 @@ class Printer {
                terminal_safe(record.outcome.failed ? record.outcome.error : record.outcome.tag),
                record.outcome.rows, record.outcome.bytes, record.outcome.masked_fields,
                as_duration(record.duration));
+    for (const auto& [detector, count] : record.outcome.detected) {
+      fmt::print("         detected {}: {}\n", terminal_safe(detector), count);
+    }
   }
   static void refusal(const log::Entry& entry) {
     const log::RefusalRecord record = need(log::parse_refusal(entry.payload));

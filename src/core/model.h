@@ -229,6 +229,7 @@ struct Outcome {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;  // released to the client
   std::uint64_t masked_fields = 0;
+  std::map<std::string, std::uint64_t> detected;  // what was found in it, by detector; how often
 };
 
 }  // namespace sallyport

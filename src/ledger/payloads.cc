@@ -218,9 +218,13 @@ std::string outcome_payload(std::uint64_t command_sequence, const Outcome& outco
       .field("tag", outcome.tag)
       .field("rows", outcome.rows)
       .field("bytes", outcome.bytes)
-      .field("masked_fields", outcome.masked_fields)
-      .field("duration_us", duration.count())
-      .end_object();
+      .field("masked_fields", outcome.masked_fields);
+  if (!outcome.detected.empty()) {
+    json.key("detected").begin_object();
+    for (const auto& [detector, count] : outcome.detected) json.named(detector).value(count);
+    json.end_object();
+  }
+  json.field("duration_us", duration.count()).end_object();
   return json.take();
 }
 

@@ -301,6 +301,13 @@ Result<OutcomeRecord> parse_outcome(std::string_view payload) {
     record.outcome.rows = fields.number<std::uint64_t>("rows");
     record.outcome.bytes = fields.number<std::uint64_t>("bytes");
     record.outcome.masked_fields = fields.number<std::uint64_t>("masked_fields");
+    if (fields.raw().contains("detected")) {
+      const Fields detected = fields.object("detected");
+      for (const auto& entry : detected.raw()) {
+        record.outcome.detected[std::string(entry.key())] =
+            detected.number<std::uint64_t>(entry.key());
+      }
+    }
     record.duration = fields.micros("duration_us");
     return record;
   });

@@ -121,10 +121,12 @@ TEST(Payloads, ARefusalAndAnOutcomeComeBack) {
   EXPECT_EQ(refused->refusal.kind, Refusal::Kind::not_analysed);
   EXPECT_EQ(refused->refusal.policy, "p");
   const auto outcome = parse_outcome(
-      outcome_payload(7, {.failed = true, .error = "42501", .rows = 3}, std::chrono::seconds(1)));
+      outcome_payload(7, {.failed = true, .error = "42501", .rows = 3, .detected = {{"email", 2}}},
+                      std::chrono::seconds(1)));
   ASSERT_TRUE(outcome);
   EXPECT_EQ(outcome->command_sequence, 7U);
   EXPECT_EQ(outcome->outcome.rows, 3U);
+  EXPECT_EQ(outcome->outcome.detected, (std::map<std::string, std::uint64_t>{{"email", 2}}));
   EXPECT_EQ(outcome->duration, std::chrono::seconds(1));
 }
 

@@ -71,7 +71,8 @@ bool card_brand(std::string_view digits) {
   if ((three >= 300 && three <= 305) || two == 36 || two == 38 || two == 39) {        // Diners
     return size == 14 || size == 16;
   }
-  if (four >= 3528 && four <= 3589) return size >= 16;                                 // JCB
+  if (two == 35) return size >= 16;                                                    // JCB
+  if (four == 2131 || four == 1800) return size == 15;                                 // JCB, older
   if (four == 6011 || two == 65 || (three >= 644 && three <= 649)) return size >= 16;  // Discover
   if (two == 62 || two == 81) return size >= 16;                                       // UnionPay
   if (four == 5018 || four == 5020 || four == 5038 || four == 6304 || four == 6759 ||

@@ -60,6 +60,13 @@ bool cpr(std::string_view d) {
 bool personnummer_12(std::string_view d) {
   return (d.starts_with("19") || d.starts_with("20")) && checksum::se_personnummer(d.substr(2));
 }
+/// Dialled within the country: the zero stands for long distance.
+bool phone_trunk(std::string_view d) {
+  return d[0] == '0' && d[1] != '0';
+}
+bool phone_001(std::string_view d) {
+  return d.starts_with("001") && phone_north_american(d.substr(3));
+}
 bool phone_1(std::string_view d) {
   return d[0] == '1' && phone_north_american(d.substr(1));
 }
@@ -87,6 +94,17 @@ const auto layouts = [] {
       {"3)3-4", phone, phone_north_american},
       {"3-3-4", phone, phone_north_american},
       {"3.3.4", phone, phone_north_american},
+      {"3-3-3-4", phone, phone_001},
+      {"2 2 2 2 2", phone, phone_trunk},
+      {"2.2.2.2.2", phone, phone_trunk},
+      {"2-2-2-2-2", phone, phone_trunk},
+      {"4)3 4", phone, phone_trunk},
+      {"5)3 3", phone, phone_trunk},
+      {"5)6", phone, phone_trunk},
+      {"3)4 4", phone, phone_trunk},
+      {"4 3 4", phone, phone_trunk},
+      {"3 4 4", phone, phone_trunk},
+      {"5 3 3", phone, phone_trunk},
       {"1-3-3-4", phone, phone_1},
       {"1.3.3.4", phone, phone_1},
       {"3 3 4", phone, phone_north_american, Needs::topic, phone_topic},
@@ -245,7 +263,8 @@ std::size_t Finder::chain_at(std::size_t begin, std::size_t end) {
     if (!is_digit(at(next))) break;
     std::size_t past = next;
     while (is_digit(at(past)) && past - next <= 40) ++past;
-    if (is_letter(at(past)) || is_digit(at(past))) break;
+    const bool extension = at(past) == 'x' && is_digit(at(past + 1));  // of a telephone
+    if ((is_letter(at(past)) && !extension) || is_digit(at(past))) break;
     add_group(next, past, separator);
     begin = next;
     end = past;
@@ -296,6 +315,7 @@ std::size_t Finder::match_groups(const Chain& chain, std::size_t first) {
   if (const std::size_t taken = card(chain, first)) return taken;
   if (const std::size_t taken = insurance(chain, first)) return taken;
   if (const std::size_t taken = known_layout(chain, first)) return taken;
+  if (const std::size_t taken = named_card(chain, first)) return taken;
   if (const std::size_t taken = date(chain, first)) return taken;
   if (const std::size_t taken = written_date(chain, first)) return taken;
   return national_phone(chain, first);
@@ -371,6 +391,18 @@ std::size_t Finder::card(const Chain& chain, std::size_t first) {
   if (!checksum::card_brand(number) || !checksum::luhn(number)) return 0;
   add(Detector::card, chain.groups[first].begin, chain.groups[first + count - 1].end);
   return count;
+}
+
+/// A brand that nobody told us of, where the words around say that it is a card.
+std::size_t Finder::named_card(const Chain& chain, std::size_t first) {
+  const Group& group = chain.groups[first];
+  if (group.size() < 12 || group.size() > 19 || !wants(Detector::card) ||
+      joined_behind(chain, first + 1) || !checksum::luhn(digits(chain, first, 1)) ||
+      !about(topics(Topic::card), group.begin, group.end)) {
+    return 0;
+  }
+  add(Detector::card, group.begin, group.end);
+  return 1;
 }
 
 /// "AB 12 34 56 C", "12345678-Z" and "1EG4..."-like numbers whose letters stand beside the chain.
@@ -552,6 +584,7 @@ std::optional<std::size_t> Finder::international_phone(std::size_t begin) {
   // What follows may be another number: the longest beginning that ends with a group.
   for (std::size_t size = number.size(); size >= 7; --size) {
     if (is_digit(at(ends[size - 1])) || is_letter(at(ends[size - 1]))) continue;
+    if (text_[ends[size - 1] - 2] == '.') continue;  // "+35236450.6"
     if (!phone_international(std::string_view(number).substr(0, size))) continue;
     if (!plus && !about(topics(Topic::phone), begin, ends[size - 1])) return std::nullopt;
     add_phone(plus ? begin - 1 : begin, ends[size - 1]);
@@ -572,7 +605,14 @@ std::size_t Finder::national_phone(const Chain& chain, std::size_t first) {
     if (total >= 7) fitting = count;
   }
   if (fitting == 0) return 0;
+  // A fraction, a date, or what is left of a time.
+  if (fitting == 2 && chain.groups[first + 1].separator == '.') return 0;
+  const std::string_view layout = chain.layout_from(first);
+  for (const std::string_view date : {"4-2-2", "4.2.2", "4/2/2", "2-2-4", "2.2.4", "2/2/4"}) {
+    if (layout.starts_with(date)) return 0;
+  }
   const std::size_t begin = chain.groups[first].begin;
+  if (before(begin) == ':' && begin > 1 && is_digit(text_[begin - 2])) return 0;
   const std::size_t end = chain.groups[first + fitting - 1].end;
   if (joined_behind(chain, first + fitting) || !about(topics(Topic::phone), begin, end)) return 0;
   add_phone(before(begin) == '(' ? begin - 1 : begin, end);

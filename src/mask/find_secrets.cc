@@ -192,6 +192,12 @@ void Finder::assignment(const Secret& secret, std::size_t begin, std::size_t end
       value == "None") {
     return;
   }
+  // Code: a call, an index, a member.
+  if (quote == 0 && value.find_first_of("([") != std::string_view::npos) return;
+  if (quote == 0 && value.contains('.') &&
+      std::ranges::all_of(value, [](char c) { return is_letter(c) || c == '_' || c == '.'; })) {
+    return;
+  }
   const bool mixed = std::ranges::any_of(value, [](char c) { return !is_letter(c) && c != '.'; });
   if (!equals && !mixed && (quote == 0 || value.size() < 6)) return;  // "Password: required"
   add(secret.detector, from, past);

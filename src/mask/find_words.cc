@@ -67,6 +67,7 @@ std::size_t Finder::word_at(std::size_t begin, std::size_t end) {
     if (const std::size_t past = iban_at(begin)) return past;
   }
   if (before(begin) == '-' || before(begin) == '_' || at(end) == '_') return end;
+  if (before(begin) == '.' && begin > 1 && is_digit(text_[begin - 2])) return end;  // 1.5E3
   if (word.size() >= 26 && wants(Detector::bitcoin_address) && checksum::bitcoin_address(word)) {
     add(Detector::bitcoin_address, begin, end);
   } else if (word.size() == 42 && wants(Detector::ethereum_address) && word.starts_with("0x") &&

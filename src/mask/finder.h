@@ -65,6 +65,7 @@ class Finder {
   std::size_t match_groups(const Chain& chain, std::size_t first);
   std::size_t known_layout(const Chain& chain, std::size_t first);
   std::size_t card(const Chain& chain, std::size_t first);
+  std::size_t named_card(const Chain& chain, std::size_t first);
   std::size_t date(const Chain& chain, std::size_t first);
   std::size_t written_date(const Chain& chain, std::size_t first);
   std::size_t address(const Chain& chain, std::size_t first);

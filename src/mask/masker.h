@@ -54,6 +54,7 @@ class Masker {
   Masker(Scanner scanner, Mode mode) : scanner_(std::move(scanner)), mode_(mode) {}
 
   Mode mode() const { return mode_; }
+  const DetectorSet& wanted() const { return scanner_.wanted(); }
 
   /// Hides what is in `value`, of any length. `named`: what its column's name says of it. Fails
   /// when it could not be looked through and cannot be withheld either: then it must not go out.

@@ -39,6 +39,7 @@ enum class Topic : std::uint8_t {
   tax,
   national,
   aws,
+  card,
 };
 using Topics = std::bitset<32>;
 inline Topics topics() {

@@ -54,6 +54,8 @@ class Scanner {
   /// Of the text that was scanned last: it has zeros or backslashes.
   bool special() const { return classes_.special; }
 
+  const DetectorSet& wanted() const { return wanted_; }
+
   /// What a column's name says of its values: "date_of_birth" is Topic::birth.
   Result<Topics> topics_of(std::string_view column);
 

@@ -101,6 +101,16 @@ void Adapter::end_all(std::string_view message) {
   }
 }
 
+std::shared_ptr<mask::Masker> Adapter::masker_of(const Target& target) {
+  if (target.detect == mask::Mode::off) return nullptr;
+  for (const auto& masker : maskers_) {
+    if (masker->mode() == target.detect && masker->wanted() == target.detectors) return masker;
+  }
+  auto scanner = mask::Scanner::make(target.patterns, target.detectors);
+  if (!scanner) throw std::bad_alloc();
+  return maskers_.emplace_back(std::make_shared<mask::Masker>(*std::move(scanner), target.detect));
+}
+
 Task<void> Adapter::tell(LoggedIn& client, ErrorText error) {
   ByteVector out = std::exchange(client.greeting, {});
   append_error(out, error);
@@ -391,6 +401,7 @@ Task<Adapter::Ended> Adapter::converse(std::unique_ptr<LoggedIn> client, const S
                              .label = label_of(session),
                              .reuse = target->pool.reuse,
                              .let_go = [this, of = target.get()] { pool_.let_go(*of); },
+                             .masker = masker_of(*target),
                              .place = {.connection = session.connection,
                                        .database = session.database,
                                        .server_major = server_major_of(upstream),

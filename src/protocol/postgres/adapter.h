@@ -21,6 +21,7 @@
 #include "guard/guard.h"
 #include "identity/authenticator.h"
 #include "identity/tickets.h"
+#include "mask/masker.h"
 #include "net/stream.h"
 #include "policy/decision_cache.h"
 #include "protocol/postgres/cancel.h"
@@ -104,6 +105,8 @@ class Adapter {
   [[gnu::noinline]] Task<std::expected<Pool::Lease, ledger::SessionEnd>> lease(
       LoggedIn& client, const Session& session, const Permit& permit,
       std::shared_ptr<const Target> target, bool read_only, SteadyTime deadline);
+  /// Null where nothing is to be detected. Throws std::bad_alloc if there is no memory for one.
+  std::shared_ptr<mask::Masker> masker_of(const Target& target);
   CancelDesk::Place enter_cancel_desk(const std::shared_ptr<Live>& live, std::size_t key_bytes);
   [[gnu::noinline]] static Task<Result<void>> greet(LoggedIn& client, const Session& session,
                                                     const Upstream& upstream,
@@ -120,6 +123,8 @@ class Adapter {
   sql::ShapeCache shapes_;
   policy::DecisionCache decisions_;
   Masking masking_;
+  /// One for each way to detect that a connection has, shared by the sessions of this worker.
+  std::vector<std::shared_ptr<mask::Masker>> maskers_;
   std::list<std::shared_ptr<Live>> open_;
   std::list<net::Stream*> logging_in_;
   std::size_t clients_ = 0;

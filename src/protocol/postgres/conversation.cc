@@ -60,6 +60,7 @@ Conversation::Conversation(Parts parts)
       reuse_(parts.reuse),
       let_go_(std::move(parts.let_go)) {
   path_.session = path_.initial = place_.search_path;
+  if (parts.masker != nullptr) detection_ = std::make_unique<Detection>(std::move(parts.masker));
 }
 
 Task<ledger::SessionEnd> Conversation::run() {

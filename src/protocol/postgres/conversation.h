@@ -22,6 +22,7 @@
 #include "net/signal.h"
 #include "net/stream.h"
 #include "protocol/postgres/client_out.h"
+#include "protocol/postgres/detection.h"
 #include "protocol/postgres/masking.h"
 #include "protocol/postgres/names.h"
 #include "protocol/postgres/options.h"
@@ -51,13 +52,14 @@ struct Reply {
     local,  // nothing: `local` goes out as it is
   };
   Expect expect = Expect::local;
-  std::optional<Permit> permit;                   // query, parse
-  std::shared_ptr<const sql::Analysis> analysis;  // query: what to apply when it has succeeded
-  std::shared_ptr<const Shield> shield;           // query: what its answer may not show
-  std::string name;                               // parse, bind, close: what is named
-  std::shared_ptr<Prepared> prepared;             // parse, close
-  std::shared_ptr<Prepared> before;               // parse: what the name meant
-  std::shared_ptr<Portal> portal;                 // bind, describe_portal, execute, close
+  std::optional<Permit> permit;                      // query, parse
+  std::shared_ptr<const sql::Analysis> analysis;     // query: what to apply when it has succeeded
+  std::shared_ptr<const Shield> shield;              // query: what its answer may not show
+  std::shared_ptr<const LookedAtColumns> looked_at;  // of the rows that are coming
+  std::string name;                                  // parse, bind, close: what is named
+  std::shared_ptr<Prepared> prepared;                // parse, close
+  std::shared_ptr<Prepared> before;                  // parse: what the name meant
+  std::shared_ptr<Portal> portal;                    // bind, describe_portal, execute, close
   ByteVector local;
   Held held;
   bool local_ready = false;  // a ReadyForQuery of ours follows `local`
@@ -106,6 +108,7 @@ class Conversation {
     std::string label;                     // application_name, which the gateway keeps as it is
     bool reuse = false;                    // a clean end leaves the connection reset, not closed
     std::function<void()> let_go;          // before a database is dropped, renamed or copied
+    std::shared_ptr<mask::Masker> masker;  // null: no detector looks at what the server sends
     sql::Place place;
   };
   /// All references must outlive run().
@@ -203,6 +206,7 @@ class Conversation {
   // server_side.cc
   Task<Result<void>> server_side();
   Result<void> on_server(const Message& message);
+  Result<void> on_message(Reply* head, const Message& message);
   Result<void> on_unasked(const Message& message);
   Task<Result<void>> release();
   bool release_now();
@@ -210,6 +214,7 @@ class Conversation {
   Result<void> on_result(Reply& head, Outcome& outcome, const Message& message);
   Result<void> on_row(Reply& head, const Message& message);
   Result<void> on_piece(Reply& head, const Message& message);
+  Result<void> data_to_client(Reply& head, Outcome& outcome, const Message& message);
 
   // guarded_answers.cc
   bool shows_hidden(const Shield* shield, Bytes row_description);
@@ -284,9 +289,10 @@ class Conversation {
   bool reset_begun_ = false;
   std::function<void()> let_go_;
 
-  ClientOut client_out_;     // released: may be sent at any time
-  bool piece_open_ = false;  // it ends inside a message
-  RowCheck row_check_;       // of the DataRow that comes in pieces
+  ClientOut client_out_;                  // released: may be sent at any time
+  bool piece_open_ = false;               // it ends inside a message
+  RowCheck row_check_;                    // of the DataRow that comes in pieces
+  std::unique_ptr<Detection> detection_;  // null: nothing is looked through
   net::AsyncMutex client_writing_;
   net::Signal progress_;  // a reply was finished, or the session ended
   enum class Waiting : std::uint8_t { no, yes, cancelled };

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "guard/guard.h"
+#include "protocol/postgres/detection.h"
 #include "protocol/postgres/sql/actions.h"
 #include "protocol/postgres/sql/analysis.h"
 
@@ -59,6 +60,7 @@ struct Prepared {
   std::vector<std::uint32_t> parameter_types;  // as the client gave them
   std::shared_ptr<const sql::Analysis> analysis;
   std::shared_ptr<const Shield> shield;
+  std::shared_ptr<const LookedAtColumns> looked_at;  // once described
   std::uint64_t batch = 0;
   Held held;
   /// What it would do, worked out at its first use, while names mean what they meant then.
@@ -72,9 +74,10 @@ struct Portal {
   std::shared_ptr<const Prepared> prepared;
   std::vector<Parameter> parameters;
   std::optional<Permit> permit;
-  std::optional<Outcome> outcome;        // of the Execute that is running
-  std::optional<std::uint16_t> columns;  // of its rows, once described
-  std::shared_ptr<const Shield> shield;  // what its rows may not show
+  std::optional<Outcome> outcome;                    // of the Execute that is running
+  std::optional<std::uint16_t> columns;              // of its rows, once described
+  std::shared_ptr<const LookedAtColumns> looked_at;  // the same
+  std::shared_ptr<const Shield> shield;              // what its rows may not show
   std::uint64_t batch = 0;
   Held held;
 };

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "mask/masker.h"
 #include "net/tls.h"
 
 namespace sallyport::postgres {
@@ -55,7 +56,10 @@ struct Target {
   PoolOptions pool;
   /// 64 hex digits, for masks of the kind `hash`: a setting of every session.
   std::string mask_key;
-  std::chrono::seconds catalog_refresh{60};  // how old what is known of its tables may get
+  mask::Mode detect = mask::Mode::off;  // what becomes of what detectors find in answers
+  mask::DetectorSet detectors;
+  std::shared_ptr<const mask::Patterns> patterns;  // null if nothing is detected
+  std::chrono::seconds catalog_refresh{60};        // how old what is known of its tables may get
 
   /// search_path is only the default: who may change it is for the policies to say.
   bool fixes(std::string_view setting) const {

@@ -34,6 +34,11 @@ const Permit* permit_of(const Reply& reply) {
   return reply.portal != nullptr && reply.portal->permit ? &*reply.portal->permit : nullptr;
 }
 
+/// Of the command whose answer is coming.
+Outcome& outcome_of(Reply& head) {
+  return head.portal && head.portal->outcome ? *head.portal->outcome : head.outcome;
+}
+
 Result<std::string_view> tag_of(const Message& message) {
   FieldReader reader(message.body);
   const std::string_view tag = reader.text();
@@ -87,10 +92,14 @@ void Conversation::end_for(const Error& problem) {
   log::warn(
       "session ended by its target",
       {{"session", session_.id}, {"connection", session_.connection}, {"detail", problem.detail}});
-  const bool ledger = problem.code == Errc::io;
-  end(ledger ? "ledger" : "target", ledger ? "58000" : "08006",
-      ledger ? "the gateway cannot record this session, so it ends"
-             : "the target does not speak as it should");
+  if (problem.code == Errc::io) {
+    end("ledger", "58000", "the gateway cannot record this session, so it ends");
+  } else if (problem.code == Errc::unavailable) {
+    end("detectors", "58000",
+        "an answer could not be looked through for what it must not show, so this session ends");
+  } else {
+    end("target", "08006", "the target does not speak as it should");
+  }
 }
 
 /// A message of the server's, as it came.
@@ -105,6 +114,17 @@ void Conversation::pass_to_client(const Message& message) {
 /// release_now() was true.
 Result<void> Conversation::on_server(const Message& message) {
   Reply* const head = replies_.empty() ? nullptr : &replies_.front();
+  if (detection_ && (message.type == backend::error || message.type == backend::notice ||
+                     message.type == backend::notification)) {
+    auto hidden = detection_->told(message);
+    if (!hidden) return fail(hidden);
+    detection_->note(head == nullptr ? nullptr : &outcome_of(*head));
+    return on_message(head, *hidden);
+  }
+  return on_message(head, message);
+}
+
+Result<void> Conversation::on_message(Reply* head, const Message& message) {
   if (!message.first) {
     if (head == nullptr) return unexpected(message, "with nothing asked");
     return on_piece(*head, message);
@@ -220,6 +240,11 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
                                                                 : nullptr;
         if (shows_hidden(shield, message.body)) return alarm();
         if (head.portal != nullptr) head.portal->columns = *columns;
+        if (detection_) {
+          auto looked_at = detection_->columns(message.body);
+          if (!looked_at) return fail(looked_at);
+          (head.portal ? head.portal->looked_at : head.prepared->looked_at) = *looked_at;
+        }
       } else if (message.type != backend::no_data || !message.body.empty()) {
         return unexpected(message, "instead of a description");
       }
@@ -280,10 +305,30 @@ Result<void> Conversation::on_piece(Reply& head, const Message& message) {
       }
     }
   }
-  (head.portal && head.portal->outcome ? *head.portal->outcome : head.outcome).bytes +=
-      message.raw.size();
-  pass_to_client(message);
+  Outcome& outcome = outcome_of(head);
+  outcome.bytes += message.raw.size();
   piece_open_ = !message.last;
+  return data_to_client(head, outcome, message);
+}
+
+/// Rows and copy data, whole or a piece.
+Result<void> Conversation::data_to_client(Reply& head, Outcome& outcome, const Message& message) {
+  if (!detection_) {
+    pass_to_client(message);
+    return ok();
+  }
+  if (message.type == backend::copy_data) {
+    piece_open_ = false;  // what goes out is in messages of their own
+    if (auto done = detection_->copy(message, client_out_.end()); !done) return done;
+  } else {
+    const LookedAtColumns* columns = head.looked_at.get();
+    if (columns == nullptr && head.portal != nullptr) {
+      const Portal& portal = *head.portal;
+      columns = portal.looked_at ? portal.looked_at.get() : portal.prepared->looked_at.get();
+    }
+    if (auto done = detection_->row(message, columns, client_out_.end()); !done) return done;
+  }
+  detection_->note(&outcome);
   return ok();
 }
 
@@ -326,6 +371,7 @@ Result<void> Conversation::on_query_done(Reply& head, const Message& message) {
   ++head.completed;
   head.stage = Reply::Stage::none;
   head.columns.reset();
+  head.looked_at.reset();
   copy_in_ = nullptr;
   pass_to_client(message);
   return ok();
@@ -341,12 +387,17 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
       if (shows_hidden(head.shield.get(), message.body)) return alarm();
       head.columns = *columns;
       head.stage = Stage::rows;
+      if (detection_) {
+        auto looked_at = detection_->columns(message.body);
+        if (!looked_at) return fail(looked_at);
+        head.looked_at = *std::move(looked_at);
+      }
       break;
     }
     case backend::data_row:
       if (auto row = on_row(head, message); !row) return fail(row);
       outcome.bytes += message.raw.size();
-      break;
+      return data_to_client(head, outcome, message);
     case backend::copy_out:
     case backend::copy_in: {
       // Asked for by nobody, this would make a client send what it holds, or read rows that no
@@ -361,17 +412,22 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
       if (auto checked = check_copy_response(message.body); !checked) return fail(checked);
       head.stage = in ? Stage::copy_in : Stage::copy_out;
       if (in) begin_copy_in(head.permit ? *head.permit : *head.portal->permit);
+      if (!in && detection_) detection_->begin_copy(message.body[0] == std::byte{1});
       break;
     }
     case backend::copy_data:
       if (head.stage != Stage::copy_out) return unexpected(message, "outside of a copy");
       outcome.bytes += message.raw.size();
-      break;
+      return data_to_client(head, outcome, message);
     case backend::copy_done:
       if (head.stage != Stage::copy_out || !message.body.empty()) {
         return unexpected(message, "outside of a copy");
       }
       head.stage = Stage::copied_out;
+      if (detection_) {
+        if (auto done = detection_->end_copy(client_out_.end()); !done) return done;
+        detection_->note(&outcome);
+      }
       break;
     default:
       return unexpected(message, "in a result");
