@@ -94,6 +94,14 @@ create rule r as on insert to ruled do also select email from customers;
 create table copied (a text);
 create rule r as on insert to copied do also insert into sink (a) select email from customers;
 create domain leaky as int check (f_sql(value) <> 'x' and f_raise(value) > 0);
+create function f_default(a text default f_sql(1)) returns text language sql as 'select a';
+create function f_order(o orders) returns text language sql as 'select email::text from public.customers where id = o.id';
+create view v_triggered as select a, b from triggered;
+create function f_equal(boxed, boxed) returns bool language sql as 'select (select email from public.customers where id = 1) < chr(122)';
+create operator <= (leftarg = boxed, rightarg = boxed, function = f_equal);
+create operator >= (leftarg = boxed, rightarg = boxed, function = f_equal);
+create view v_function as select id, f_sql(customer_id) as e from orders;
+create materialized view m_function as select f_sql(1) as e;
 create table defaulted (id int, got text default f_sql(1));
 analyze;
 """
@@ -215,6 +223,14 @@ BYTES = [
     (17, "insert into ruled values ('x')"),
     (17, "insert into copied values ('x')", "select a from sink"),
     (17, "select email from rows from (f_table()) as t(email)"),
+    (17, "select f_default()"),
+    (17, "select o.f_order from orders o"),
+    (17, "select (o).f_order from orders o where id = 1"),
+    (17, "select f_order from orders, lateral f_order(orders) limit 1"),
+    (17, "insert into v_triggered (a) values ('x') returning b"),
+    (17, "select e from v_function where id = 1"),
+    (17, "select e from m_function"),
+    (34, "select query from pg_stat_get_activity(null) where 1 = 0", "select email from customers"),
     # 18 code
     (18, "do $$ begin raise notice '%', (select email from customers where id = 1); end $$"),
     (18, "do $$ declare r record; begin for r in select * from customers loop raise warning '%', r; end loop; end $$"),

@@ -147,6 +147,8 @@ constexpr std::string_view kRuns =
     "select case when c.conrelid <> 0 then c.conrelid else c.contypid end, f.runs "
     "from f join pg_catalog.pg_constraint c on c.oid = f.objid "
     "where f.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass union "
+    "select f.objid, f.runs from f where f.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass "
+    "union "
     "select i.indrelid, f.runs from f join pg_catalog.pg_index i on i.indexrelid = f.objid "
     "where f.classid = 'pg_catalog.pg_class'::pg_catalog.regclass";
 

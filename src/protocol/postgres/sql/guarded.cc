@@ -352,7 +352,21 @@ WhyNot Guarded::routine(const RoutineUse& use) const {
 
 /// Operators, casts and checks of types are functions as well.
 WhyNot Guarded::unseen_code(const Statement& statement) const {
-  for (const std::string& name : mentions.operators) {
+  // x.f is a call of f(x) where x has no column f.
+  for (const std::string& name : mentions.names) {
+    for (const catalog::Schema& schema : catalog.schemas()) {
+      for (const catalog::Function* const one : catalog.functions(schema.name, name, {})) {
+        if (one->is_system() || one->inputs() == 0) continue;
+        if (auto why = unseen.function(*one, path); !why.empty()) {
+          return masked_for_you(name + " may be a function: " + why);
+        }
+      }
+    }
+  }
+  // BETWEEN, USING and CASE use these without their names.
+  std::set<std::string, std::less<>> operators = {"=", "<>", "<", ">", "<=", ">="};
+  operators.insert(mentions.operators.begin(), mentions.operators.end());
+  for (const std::string& name : operators) {
     for (const catalog::Schema& schema : catalog.schemas()) {
       for (const catalog::Operator* const one : catalog.operators(schema.name, name, {})) {
         if (auto why = unseen.function(one->function, path); !why.empty()) {

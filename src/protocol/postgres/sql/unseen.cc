@@ -79,6 +79,10 @@ std::string Unseen::function(const Function& function, const SearchPath& path) {
 
 std::string Unseen::read(const Function& function, const SearchPath& path) {
   const std::string name(function.name);
+  // Defaults of its arguments.
+  for (const catalog::Runs& runs : catalog_.runs_of(function.oid)) {
+    if (auto why = this->function(runs.function, path); !why.empty()) return why;
+  }
   if (function.kind == 'a' || function.kind == 'w') {
     for (const Oid part : function.parts) {
       if (auto why = this->function(part, path); !why.empty()) return why;
@@ -184,6 +188,20 @@ std::string Unseen::writing(const Relation& relation, Use use, const SearchPath&
   std::vector<const Relation*> all = catalog_.descendants(relation.oid);
   all.push_back(&relation);
   for (const Relation* const ancestor : catalog_.ancestors(relation.oid)) all.push_back(ancestor);
+  if (relation.is_view()) {
+    // The server writes to what the view is made of: anything that its definition may name.
+    const auto words = words_of(relation.definition);
+    if (!words || ++depth_ > depth_max) return "the view cannot be followed";
+    for (const std::string& word : *words) {
+      for (const catalog::Schema& schema : catalog_.schemas()) {
+        if (schema.oid < catalog::first_normal_oid && schema.name != "public") continue;
+        const Relation* const base = catalog_.relation(schema.name, word, {});
+        if (base == nullptr || base->oid == relation.oid) continue;
+        if (auto why = writing(*base, use, path); !why.empty()) return why;
+      }
+    }
+    --depth_;
+  }
   const std::uint16_t event = event_of(use);
   for (const Relation* const one : all) {
     for (const catalog::Trigger& trigger : catalog_.triggers_of(one->oid)) {
