@@ -122,8 +122,12 @@ net::Task<http::Response> Api::handle(http::Request request) {
 }
 
 http::Response Api::metadata() const {
+  boost::json::array servers{options_.issuer};  // the first is where people log in
+  if (!options_.token_service.empty() && options_.token_service != options_.issuer) {
+    servers.emplace_back(options_.token_service);
+  }
   return fresh(200, {{"resource", options_.audience},
-                     {"authorization_servers", boost::json::array{options_.issuer}},
+                     {"authorization_servers", std::move(servers)},
                      {"bearer_methods_supported", boost::json::array{"header"}},
                      {"sallyport_client_id", options_.client_id}});
 }

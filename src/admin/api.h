@@ -32,6 +32,7 @@ struct ApiOptions {
   std::string issuer;
   std::string client_id;
   std::string audience;
+  std::string token_service;  // what issues delegated tokens: this gateway
 };
 
 /// Belongs to one reactor's thread.

@@ -92,7 +92,8 @@ admin::ApiOptions api_options(const Config& config) {
   admin::ApiOptions options;
   const bool builtin = config.builtin_issuer.has_value();
   options.issuer = builtin ? config.admin->public_url : config.issuers.front().url;
-  options.audience = builtin ? builtin_audience : config.issuers.front().audience;
+  options.audience = audience_of(config);
+  options.token_service = config.admin->public_url;
   options.client_id = builtin ? std::string(identity::kCliClient) : config.cli_client_id;
   if (!config.postgres) return options;
   for (const ConnectionConfig& connection : config.connections) {
@@ -170,7 +171,8 @@ Result<void> Gateway::open() {
   if (!ledger) return fail(ledger, "opening the ledger");
   ledger_ = std::move(*ledger);
 
-  auto logins = LoginServices::open(config_);
+  auto logins = LoginServices::open(
+      config_, [this](identity::Change change) { return record_change(std::move(change)); });
   if (!logins) return fail(logins);
   logins_ = std::move(*logins);
 
@@ -446,6 +448,13 @@ Result<void> Gateway::try_reload() {
   if (admin_ && loaded->admin) api_ = make_api(*loaded);
   config_ = std::move(*loaded);
   return ok();
+}
+
+net::Task<Result<void>> Gateway::record_change(identity::Change change) {
+  return guard_->change({.who = std::move(change.who),
+                         .action = std::move(change.action),
+                         .target = std::move(change.target),
+                         .detail = std::move(change.detail)});
 }
 
 void Gateway::record(std::string event, std::string detail) {

@@ -84,6 +84,7 @@ class Gateway {
   void reload();
   Result<void> try_reload();
   void record(std::string event, std::string detail);
+  net::Task<Result<void>> record_change(identity::Change change);
 
   Config config_;
   Load load_;

@@ -43,7 +43,10 @@ std::string resource_of(const LoginPlace& place) {
 }
 
 std::string scope_of(const LoginPlace& place) {
-  return place.offers_refresh ? "openid profile email offline_access" : "openid profile email";
+  std::string scope = "openid profile email";
+  if (place.offers_refresh) scope += " offline_access";
+  for (const std::string& more : place.more_scopes) scope += " " + more;
+  return scope;
 }
 
 std::string oauth_problem(const Json& answer, int status) {

@@ -22,6 +22,7 @@ struct LoginPlace {
   std::string device_endpoint;  // empty: the issuer has none
   bool answers_with_iss = false;
   bool offers_refresh = false;
+  std::vector<std::string> more_scopes;  // to ask for besides the usual ones
 };
 
 /// Asks the gateway, then its issuer, whose document must name it byte for byte.

@@ -47,7 +47,7 @@ Result<ClientState> log_in(const LoginPlace& place, bool device) {
   });
 }
 
-void run(const ClientOptions& options, bool device) {
+void run(const ClientOptions& options, bool device, const std::vector<std::string>& scopes) {
   std::string gateway = options.gateway;
   const auto environment = [](const char* name) {
     const char* value = std::getenv(name);
@@ -67,6 +67,7 @@ void run(const ClientOptions& options, bool device) {
 
   auto place = find_login_place(gateway, ca_file);
   if (!place) give_up(place.error());
+  place->more_scopes = scopes;
   auto state = log_in(*place, device);
   if (!state) give_up(state.error());
   if (auto saved = save_state(*path, *state); !saved) give_up(saved.error());
@@ -90,12 +91,15 @@ void add_login(CLI::App& app) {
   struct Arguments {
     ClientOptions options;
     bool device = false;
+    std::vector<std::string> scopes;
   };
   auto* command = app.add_subcommand("login", "Log in to a gateway");
   auto arguments = std::make_shared<Arguments>();
   arguments->options.add_to(*command);
   command->add_flag("--device", arguments->device,
                     "show a code to enter in a browser on another machine");
+  command->add_option("--scope", arguments->scopes,
+                      "ask the issuer for this scope too, to hand on to agents; may be repeated");
   command->footer(
       "Examples:\n"
       "  sallyport login --gateway https://gateway.example.com:8443\n"
@@ -103,7 +107,7 @@ void add_login(CLI::App& app) {
       "  sallyport login --device        on a machine without a browser\n\n"
       "Without a person: set SALLYPORT_GATEWAY and SALLYPORT_TOKEN and do not log in.\n"
       "The tokens are kept in $XDG_STATE_HOME/sallyport/login.json, readable by you only.");
-  command->callback([arguments] { run(arguments->options, arguments->device); });
+  command->callback([arguments] { run(arguments->options, arguments->device, arguments->scopes); });
 }
 
 }  // namespace sallyport::cli

@@ -62,6 +62,11 @@ struct Authentication {
   bool device_managed = false;
   std::vector<std::string> scopes;  // what the token was limited to
   WallTime expires_at{};            // the session may not start a command after this
+  WallTime issued_at{};             // a logout ends what was issued before it
+  std::string login_session;        // `sid`: the subject's login at its issuer, or empty
+  std::string transaction;          // `txn` of a token exchange, or empty
+  std::string connection;           // the only one it is good for, or empty
+  std::string delegation;           // the id of the delegation it comes from, or empty
 };
 
 /// One client connected to one connection. Fixed for its life.

@@ -359,6 +359,14 @@ void Guard::close(const Session& session, const ledger::SessionEnd& end) {
   }
 }
 
+Task<Result<void>> Guard::change(ledger::AdminChange change) {
+  auto sequence = ledger_.append({.kind = ledger::RecordKind::admin_change,
+                                  .session = "",
+                                  .payload = ledger::admin_change_payload(change)});
+  if (!sequence) co_return fail(sequence, "recording a change");
+  co_return co_await ledger_.durable(*sequence);
+}
+
 void Guard::login_refused(const ledger::LoginRefused& refused) {
   counters().logins_refused.add();
   log::warn("login refused", {{"protocol", refused.protocol},

@@ -153,6 +153,9 @@ class Guard {
   /// The last record of a session that was opened, permitted or not.
   void close(const Session& session, const ledger::SessionEnd& end);
 
+  /// Records a change of who may do what. Completes when it is on disk; only then may it be made.
+  Task<Result<void>> change(ledger::AdminChange change);
+
   /// A client that was turned away before it had a session.
   void login_refused(const ledger::LoginRefused& refused);
 

@@ -48,18 +48,49 @@ Result<void> check_options(const std::vector<IssuerOptions>& issuers) {
 
 }  // namespace
 
-Authenticator::Authenticator(Issuers issuers, const Clock& clock, Fetcher& fetcher)
-    : issuers_(std::move(issuers)), clock_(clock) {
-  for (const auto& issuer : issuers_.all) {
-    keys_.push_back(std::make_unique<KeyCache>(issuer, clock, fetcher));
-  }
-}
+Authenticator::Authenticator(const Clock& clock, Fetcher& fetcher, std::optional<Own> own)
+    : clock_(clock), fetcher_(fetcher), own_(std::move(own)) {}
 
 Result<std::unique_ptr<Authenticator>> Authenticator::create(std::vector<IssuerOptions> issuers,
-                                                             const Clock& clock, Fetcher& fetcher) {
-  if (auto checked = check_options(issuers); !checked) return fail(checked);
-  return std::unique_ptr<Authenticator>(
-      new Authenticator({.all = std::move(issuers)}, clock, fetcher));
+                                                             const Clock& clock, Fetcher& fetcher,
+                                                             std::optional<IssuerOptions> own) {
+  std::optional<Own> ours;
+  if (own) {
+    auto set = parse_jwks(own->jwks);
+    if (!set || set->keys.size() != 1) return fail(Errc::invalid, "the token service has no key");
+    ours.emplace(std::move(*own), set->keys.front());
+  }
+  std::unique_ptr<Authenticator> made(new Authenticator(clock, fetcher, std::move(ours)));
+  if (auto used = made->use(std::move(issuers)); !used) return fail(used);
+  return made;
+}
+
+Result<void> Authenticator::use(std::vector<IssuerOptions> issuers) {
+  if (auto checked = check_options(issuers); !checked) return checked;
+  state_.store(make_state(std::move(issuers)));
+  return ok();
+}
+
+std::shared_ptr<const Authenticator::State> Authenticator::make_state(
+    std::vector<IssuerOptions> issuers) const {
+  const auto before = state_.load();
+  auto state = std::make_shared<State>();
+  state->issuers.all = std::move(issuers);
+  for (const auto& issuer : state->issuers.all) {
+    const auto* const old = before == nullptr ? nullptr : before->issuers.find(issuer.url);
+    const bool same = old != nullptr && old->jwks == issuer.jwks &&
+                      old->ca_file == issuer.ca_file &&
+                      old->openid_configuration_url == issuer.openid_configuration_url;
+    state->keys.push_back(
+        same ? before->keys[static_cast<std::size_t>(old - before->issuers.all.data())]
+             : std::make_shared<KeyCache>(issuer, clock_, fetcher_));
+  }
+  return state;
+}
+
+std::shared_ptr<const Issuers> Authenticator::issuers() const {
+  const auto state = state_.load();
+  return {state, &state->issuers};
 }
 
 net::Task<CredentialResult<Credential>> Authenticator::verify_token(
@@ -71,14 +102,22 @@ net::Task<CredentialResult<Credential>> Authenticator::verify_token(
   }
   auto url = unverified_issuer(*jws);
   if (!url) co_return refuse(Kind::malformed, url.error().detail);
-  const IssuerOptions* issuer = issuers_.find(*url);
+  const auto state = state_.load();  // a reload may replace it while keys are fetched
+  // A built-in issuer has the same address: the key tells their tokens apart.
+  if (own_ && *url == own_->options.url && jws->kid == own_->key->kid()) {
+    if (auto verified = verify_jws(*jws, *own_->key); !verified) {
+      co_return refuse(Kind::signature, verified.error().detail);
+    }
+    co_return credential_from(*jws, own_->options, state->issuers, presentation, clock_.now());
+  }
+  const IssuerOptions* issuer = state->issuers.find(*url);
   if (issuer == nullptr) co_return refuse(Kind::unknown_issuer, "iss is not configured");
   if (std::ranges::find(issuer->algorithms, jws->algorithm) == issuer->algorithms.end()) {
     co_return refuse(Kind::algorithm, std::string(to_string(jws->algorithm)) +
                                           " is not allowed for issuer " + issuer->name);
   }
 
-  auto& cache = *keys_[static_cast<std::size_t>(issuer - issuers_.all.data())];
+  auto& cache = *state->keys[static_cast<std::size_t>(issuer - state->issuers.all.data())];
   auto key = co_await cache.find(jws->kid, jws->algorithm);
   if (!key) co_return refuse(Kind::unavailable, key.error().detail);
   if (*key == nullptr) {
@@ -87,13 +126,14 @@ net::Task<CredentialResult<Credential>> Authenticator::verify_token(
   if (auto verified = verify_jws(*jws, **key); !verified) {
     co_return refuse(Kind::signature, verified.error().detail);
   }
-  co_return credential_from(*jws, *issuer, issuers_, presentation, clock_.now());
+  co_return credential_from(*jws, *issuer, state->issuers, presentation, clock_.now());
 }
 
 std::vector<std::pair<std::string, KeyCache::Metrics>> Authenticator::metrics() const {
   std::vector<std::pair<std::string, KeyCache::Metrics>> all;
-  for (std::size_t i = 0; i < keys_.size(); ++i) {
-    all.emplace_back(issuers_.all[i].url, keys_[i]->metrics());
+  const auto state = state_.load();
+  for (std::size_t i = 0; i < state->keys.size(); ++i) {
+    all.emplace_back(state->issuers.all[i].url, state->keys[i]->metrics());
   }
   return all;
 }

@@ -2,8 +2,9 @@
 // Authenticator: a bearer token becomes a Credential, or a refusal that says what to do. Shared by
 // all workers.
 
-#include <functional>
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,25 +17,40 @@ namespace sallyport::identity {
 
 class Authenticator {
  public:
-  /// `clock` and `fetcher` must outlive it. Fails with invalid on options that make no sense, and
-  /// says which.
-  static Result<std::unique_ptr<Authenticator>> create(std::vector<IssuerOptions> issuers,
-                                                       const Clock& clock, Fetcher& fetcher);
+  /// `clock` and `fetcher` must outlive it. `own`: how our token service's tokens are to be read
+  /// (token_service.h). Fails with invalid on options that make no sense, and says which.
+  static Result<std::unique_ptr<Authenticator>> create(
+      std::vector<IssuerOptions> issuers, const Clock& clock, Fetcher& fetcher,
+      std::optional<IssuerOptions> own = std::nullopt);
+
+  /// Replaces the issuers for every token from now on; keys that were fetched are kept. Fails like
+  /// create(), and then everything stays as it was.
+  Result<void> use(std::vector<IssuerOptions> issuers);
 
   /// Waits only if keys have to be fetched; everything else is done on the calling thread.
   net::Task<CredentialResult<Credential>> verify_token(std::string token,
                                                        Presentation presentation = {}) const;
 
-  const Issuers& issuers() const { return issuers_; }
+  std::shared_ptr<const Issuers> issuers() const;
   /// Counters of the key caches, by issuer url.
   std::vector<std::pair<std::string, KeyCache::Metrics>> metrics() const;
 
  private:
-  Authenticator(Issuers issuers, const Clock& clock, Fetcher& fetcher);
+  struct State {
+    Issuers issuers;
+    std::vector<std::shared_ptr<KeyCache>> keys;  // parallel to issuers.all
+  };
+  struct Own {
+    IssuerOptions options;
+    std::shared_ptr<const PublicKey> key;
+  };
+  Authenticator(const Clock& clock, Fetcher& fetcher, std::optional<Own> own);
+  std::shared_ptr<const State> make_state(std::vector<IssuerOptions> issuers) const;
 
-  Issuers issuers_;
   const Clock& clock_;
-  std::vector<std::unique_ptr<KeyCache>> keys_;  // parallel to issuers_.all
+  Fetcher& fetcher_;
+  const std::optional<Own> own_;
+  std::atomic<std::shared_ptr<const State>> state_;
 };
 
 }  // namespace sallyport::identity

@@ -54,6 +54,7 @@ std::string ago(std::chrono::seconds passed) {
 
 struct Times {
   std::chrono::seconds expires{};
+  std::optional<std::chrono::seconds> issued;
   std::optional<std::chrono::seconds> authenticated;
 };
 
@@ -90,7 +91,7 @@ CredentialResult<Times> check_times(const Json& claims, bool iat_required, WallT
   if (*authenticated && **authenticated > now + kSkew) {
     return refuse(Kind::claims, "auth_time is to come");
   }
-  return Times{.expires = **expires, .authenticated = *authenticated};
+  return Times{.expires = **expires, .issued = *issued, .authenticated = *authenticated};
 }
 
 CredentialResult<void> check_audience(const Json& claims, const IssuerOptions& issuer) {
@@ -197,6 +198,23 @@ CredentialResult<Identity> user_identity(const Json& claims, std::string_view su
                   .groups = std::move(*groups)};
 }
 
+/// The subject of a token of our own: the identity that was verified when it was exchanged.
+CredentialResult<Identity> exchanged_identity(const Json& claims, std::string_view subject,
+                                              const IssuerOptions& own, const Issuers& issuers) {
+  const IssuerOptions* const from = issuers.find(claims.text("sub_iss").value_or(""));
+  if (from == nullptr) return refuse(Kind::delegation, "sub_iss names an unknown issuer");
+  const auto id = claims.text("sub_id");
+  if (!id || !is_name(*id)) return refuse(Kind::claims, "no sub_id");
+  auto groups = groups_of(claims, own);
+  if (!groups) return std::unexpected(groups.error());
+  return Identity{.id = std::string(*id),
+                  .issuer = from->url,
+                  .subject = std::string(subject),
+                  .display_name = display(claims, own.name_claim),
+                  .email = display(claims, own.email_claim),
+                  .groups = std::move(*groups)};
+}
+
 /// The actors of `act`, current one first, as the token nests them.
 CredentialResult<std::vector<Identity>> actors_of(const Json& claims, const IssuerOptions& issuer,
                                                   const Issuers& issuers) {
@@ -219,31 +237,58 @@ CredentialResult<std::vector<Identity>> actors_of(const Json& claims, const Issu
   return actors;
 }
 
+bool is(const Identity& identity, std::string_view issuer, std::string_view subject) {
+  return identity.issuer == issuer && identity.subject == subject;
+}
+
 /// Whose token it is, and whether the client that got it may present it.
 CredentialResult<void> check_client(const Json& claims, std::string_view subject,
                                     const IssuerOptions& issuer,
-                                    const std::vector<Identity>& actors) {
+                                    const std::vector<Identity>& actors,
+                                    const Presentation& presentation) {
+  const auto& exchanger = presentation.exchanged_by;
   for (const std::string_view name : {"client_id", "azp"}) {
     const auto client = claims.text(name);
     if (!client || issuer.agent(*client) == nullptr || *client == subject) continue;
+    // The way out: this agent, and no other, makes a delegated token of it.
+    if (actors.empty() && exchanger && is(*exchanger, issuer.url, *client)) continue;
     if (actors.empty()) return refuse(Kind::impersonation, "agent with a user's token and no act");
-    if (actors.front().issuer != issuer.url || actors.front().subject != *client) {
+    if (!is(actors.front(), issuer.url, *client)) {
       return refuse(Kind::delegation, "issued to another agent than the one that acts");
     }
   }
   return {};
 }
 
+/// `may_act` (RFC 8693 section 4.4) names the only one that may become the token's actor.
+CredentialResult<void> check_may_act(const Json& claims, const IssuerOptions& issuer,
+                                     const Presentation& presentation) {
+  const Json* const may_act = claims.member("may_act");
+  if (may_act == nullptr || !presentation.exchanged_by) return {};
+  const std::string_view from =
+      may_act->has("iss") ? may_act->text("iss").value_or("") : std::string_view(issuer.url);
+  const auto subject = may_act->text("sub");
+  if (!subject || !is(*presentation.exchanged_by, from, *subject)) {
+    return refuse(Kind::delegation, "may_act names another actor");
+  }
+  return {};
+}
+
 CredentialResult<Chain> chain_of(const Json& claims, std::string_view subject,
-                                 const IssuerOptions& issuer, const Issuers& issuers) {
+                                 const IssuerOptions& issuer, const Issuers& issuers,
+                                 const Presentation& presentation) {
   auto actors = actors_of(claims, issuer, issuers);
   if (!actors) return std::unexpected(actors.error());
-  auto client = check_client(claims, subject, issuer, *actors);
+  if (issuer.token_service && actors->empty()) return refuse(Kind::delegation, "no act");
+  auto client = check_client(claims, subject, issuer, *actors, presentation);
   if (!client) return std::unexpected(client.error());
+  auto may_act = check_may_act(claims, issuer, presentation);
+  if (!may_act) return std::unexpected(may_act.error());
 
   const AgentOptions* agent = issuer.agent(subject);
-  auto first = agent != nullptr ? agent_identity(*agent, issuer, issuers)
-                                : user_identity(claims, subject, issuer, issuers);
+  auto first = issuer.token_service ? exchanged_identity(claims, subject, issuer, issuers)
+               : agent != nullptr   ? agent_identity(*agent, issuer, issuers)
+                                    : user_identity(claims, subject, issuer, issuers);
   if (!first) return std::unexpected(first.error());
   Chain chain;
   chain.identities.push_back(std::move(*first));
@@ -299,6 +344,8 @@ Texts texts_of(Kind kind) {
     case Kind::unbound:
       return {"the token is bound to a key that this connection does not prove",
               "connect with the client certificate it was issued to"};
+    case Kind::revoked:
+      return {"the token was revoked", kLogin};
     case Kind::unavailable:
       return {"the token cannot be checked right now", "try again in a minute"};
   }
@@ -362,7 +409,7 @@ CredentialResult<Credential> credential_from(const Jws& jws, const IssuerOptions
 
   const auto subject = claims->text("sub");
   if (!subject || !is_name(*subject)) return refuse(Kind::claims, "no sub");
-  auto chain = chain_of(*claims, *subject, issuer, issuers);
+  auto chain = chain_of(*claims, *subject, issuer, issuers, presentation);
   if (!chain) return std::unexpected(chain.error());
 
   const WallTime latest = now + kLifetimeMax;
@@ -372,8 +419,19 @@ CredentialResult<Credential> credential_from(const Jws& jws, const IssuerOptions
                                 .acr = std::string(claims->text("acr").value_or("")),
                                 .sender_bound = *bound,
                                 .scopes = scopes_of(*claims),
-                                .expires_at = soon ? WallTime(times->expires) : latest};
+                                .expires_at = soon ? WallTime(times->expires) : latest,
+                                .login_session = std::string(claims->text("sid").value_or(""))};
   if (times->authenticated) authentication.authenticated_at = WallTime(*times->authenticated);
+  if (times->issued) authentication.issued_at = WallTime(*times->issued);
+  if (issuer.token_service) {
+    const auto text = [&](std::string_view name) {
+      return std::string(claims->text(name).value_or(""));
+    };
+    authentication.method = "exchange";
+    authentication.transaction = text("txn");
+    authentication.connection = text("connection");
+    authentication.delegation = text("delegation");
+  }
   return Credential{.chain = std::move(*chain), .authentication = std::move(authentication)};
 }
 

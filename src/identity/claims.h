@@ -44,6 +44,8 @@ struct IssuerOptions {
   std::string ca_file;  // for discovery and keys; empty: the system's
   std::string jwks;     // keys given here instead of fetched (the built-in issuer, tests)
   std::string openid_configuration_url;  // of the discovery document; empty: derived from `url`
+  /// Our own token service (token_service.h): `sub` is of the issuer that `sub_iss` names.
+  bool token_service = false;
 
   const AgentOptions* agent(std::string_view client_id) const;
 };

@@ -91,7 +91,12 @@ std::string to_json(const Credential& credential) {
       {"sender_bound", authentication.sender_bound},
       {"device_managed", authentication.device_managed},
       {"scopes", strings(authentication.scopes)},
-      {"expires_us", authentication.expires_at.time_since_epoch().count()}});
+      {"expires_us", authentication.expires_at.time_since_epoch().count()},
+      {"issued_us", authentication.issued_at.time_since_epoch().count()},
+      {"login_session", authentication.login_session},
+      {"transaction", authentication.transaction},
+      {"connection", authentication.connection},
+      {"delegation", authentication.delegation}});
 }
 
 Result<Credential> credential_from_json(std::string_view json) {
@@ -112,14 +117,21 @@ Result<Credential> credential_from_json(std::string_view json) {
   auto expires_at = time(*document, "expires_us");
   if (!scopes) return fail(scopes);
   if (!authenticated_at) return fail(authenticated_at);
+  auto issued_at = time(*document, "issued_us");
   if (!expires_at) return fail(expires_at);
+  if (!issued_at) return fail(issued_at);
   credential.authentication = {.method = text(*document, "method"),
                                .acr = text(*document, "acr"),
                                .authenticated_at = *authenticated_at,
                                .sender_bound = flag(*document, "sender_bound"),
                                .device_managed = flag(*document, "device_managed"),
                                .scopes = std::move(*scopes),
-                               .expires_at = *expires_at};
+                               .expires_at = *expires_at,
+                               .issued_at = *issued_at,
+                               .login_session = text(*document, "login_session"),
+                               .transaction = text(*document, "transaction"),
+                               .connection = text(*document, "connection"),
+                               .delegation = text(*document, "delegation")};
   return credential;
 }
 

@@ -35,6 +35,7 @@ struct CredentialError {
     impersonation,
     delegation,
     unbound,
+    revoked,
     unavailable,
   };
   Kind kind = Kind::malformed;
@@ -52,6 +53,8 @@ using CredentialResult = std::expected<T, CredentialError>;
 /// What the connection itself proves about who presents a token.
 struct Presentation {
   std::optional<Digest> client_certificate_sha256;  // of the DER, for cnf.x5t#S256 (RFC 8705)
+  /// Not to be used but exchanged (RFC 8693), by this agent, which has proved who it is.
+  std::optional<Identity> exchanged_by = std::nullopt;
 };
 
 /// One credential as JSON text, for the store. Both ends are ours; a text that does not fit fails.

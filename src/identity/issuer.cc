@@ -138,7 +138,8 @@ http::Response Issuer::discovery() const {
                {"response_modes_supported", {"query"}},
                {"grant_types_supported",
                 {"authorization_code", "refresh_token", "client_credentials",
-                 "urn:ietf:params:oauth:grant-type:device_code"}},
+                 "urn:ietf:params:oauth:grant-type:device_code",
+                 "urn:ietf:params:oauth:grant-type:token-exchange"}},
                {"code_challenge_methods_supported", {"S256"}},
                {"token_endpoint_auth_methods_supported",
                 {"none", "client_secret_basic", "client_secret_post"}},
@@ -151,7 +152,9 @@ http::Response Issuer::discovery() const {
 }
 
 http::Response Issuer::keys() const {
-  auto response = http::Response::json(200, R"({"keys":[)" + key_.public_jwk() + "]}");
+  std::string all = key_.public_jwk();
+  for (const std::string& other : options_.other_keys) all += "," + other;
+  auto response = http::Response::json(200, R"({"keys":[)" + all + "]}");
   response.headers.add("Cache-Control", "max-age=300");
   return response;
 }

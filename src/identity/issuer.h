@@ -1,7 +1,8 @@
 #pragma once
 // The built-in issuer: a small OpenID provider for the demo and for small teams, on the admin port.
 // Discovery, keys, authorization code with PKCE (RFC 7636), device grant (RFC 8628), refresh,
-// client credentials for agents; access tokens of RFC 9068. It keeps no sessions: each login asks
+// client credentials for agents; access tokens of RFC 9068. Its token endpoint is the token
+// service's too (token_service.h), which the router sees to. It keeps no sessions: each login asks
 // for the password. Codes and refresh tokens live in memory, so a restart asks again.
 //
 //   issuer.cc         routes, discovery, what every part needs
@@ -56,6 +57,7 @@ struct BuiltinIssuerOptions {
   std::vector<Agent> agents;
   std::vector<Client> clients;
   std::chrono::seconds token_ttl_s{3600};
+  std::vector<std::string> other_keys;  // public JWKs that its key document shows too
 };
 
 /// Belongs to one reactor's thread, but for options() and mint_token(), which any thread may call.

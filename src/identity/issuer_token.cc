@@ -260,7 +260,7 @@ http::Response Issuer::userinfo(const http::Request& request) const {
 Result<std::string> Issuer::mint_token(std::string_view name, std::chrono::seconds ttl) const {
   const auto* known = user(name);
   if (known == nullptr) return fail(Errc::invalid, "no user " + std::string(name));
-  return access_token(*known, kCliClient, "openid profile email", clock_.now(), ttl);
+  return access_token(*known, kCliClient, "openid profile email db:read", clock_.now(), ttl);
 }
 
 }  // namespace sallyport::identity

@@ -42,6 +42,11 @@ void write_authentication(JsonWriter& json, const Authentication& authentication
       .field("device_managed", authentication.device_managed)
       .strings("scopes", authentication.scopes)
       .field("expires_at_us", micros(authentication.expires_at))
+      .field("issued_at_us", micros(authentication.issued_at))
+      .field("login_session", authentication.login_session)
+      .field("transaction", authentication.transaction)
+      .field("connection", authentication.connection)
+      .field("delegation", authentication.delegation)
       .end_object();
 }
 

@@ -67,6 +67,7 @@ class Fields {
     return wrong(key), Fields(nothing(), *problem_);
   }
   const json::object& raw() const { return *object_; }
+  bool has(std::string_view key) const { return object_->contains(key); }
   void wrong(std::string_view key) const {
     if (problem_->empty()) *problem_ = "missing or mistyped: " + std::string(key);
   }
@@ -138,6 +139,13 @@ Authentication read_authentication(const Fields& fields) {
   authentication.device_managed = fields.flag("device_managed");
   authentication.scopes = fields.texts("scopes");
   authentication.expires_at = fields.time("expires_at_us");
+  if (fields.has("issued_at_us")) {  // records of before delegation lack all of these
+    authentication.issued_at = fields.time("issued_at_us");
+    authentication.login_session = fields.text("login_session");
+    authentication.transaction = fields.text("transaction");
+    authentication.connection = fields.text("connection");
+    authentication.delegation = fields.text("delegation");
+  }
   return authentication;
 }
 
