@@ -91,6 +91,7 @@ struct BuiltinUser {
   std::string email;
   std::vector<std::string> groups;
   std::string password_hash;  // argon2id in its usual form; empty if `password` is given
+  bool active = true;         // false: may not log in, and what is open ends
   Secret password;
 };
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "app/config_parts.h"
 #include "identity/fetcher.h"
@@ -45,6 +46,71 @@ void read_agents(Reading& reading, Fields& issuer_fields, identity::IssuerOption
   }
 }
 
+void read_predicates(Reading& reading, Fields& fields, const std::string& issuer,
+                     identity::WorkloadRule& rule) {
+  const Value* when = fields.map("when");
+  if (!when || when->entries.empty()) {
+    fields.problem("when", "a workload without predicates would be anybody",
+                   "when: {repository_id: \"456789\", ref: refs/heads/main}");
+    return;
+  }
+  for (const Entry& entry : when->entries) {
+    if (entry.key == "sub" && issuer.contains("githubusercontent.com")) {
+      reading.problems.push_back({entry.place, "the form of GitHub's sub changes; it is no key",
+                                  "pin repository_id, repository_owner_id, ref, environment or "
+                                  "job_workflow_ref"});
+    }
+    auto& allowed = rule.when[entry.key];
+    if (!entry.value->items.empty()) {
+      for (const Value& item : entry.value->items) {
+        if (auto text = scalar_text(item, entry.key, reading.problems)) allowed.push_back(*text);
+      }
+    } else if (auto text = scalar_text(*entry.value, entry.key, reading.problems)) {
+      allowed.push_back(*text);
+    }
+    if (std::ranges::find(allowed, "*") != allowed.end()) {
+      reading.problems.push_back({entry.place, "'*' alone lets any value in", "name the values"});
+    }
+  }
+}
+
+/// "2027-01-31": the first moment of that day, UTC.
+std::optional<WallTime> day(const std::string& text) {
+  int year = 0;
+  unsigned month = 0;
+  unsigned date = 0;
+  char rest = 0;
+  if (text.size() != 10 ||
+      std::sscanf(text.c_str(), "%4d-%2u-%2u%c", &year, &month, &date, &rest) != 3) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day is{std::chrono::year(year), std::chrono::month(month),
+                                       std::chrono::day(date)};
+  if (!is.ok()) return std::nullopt;
+  return WallTime(std::chrono::sys_days(is));
+}
+
+void read_workloads(Reading& reading, Fields& issuer_fields, identity::IssuerOptions& issuer) {
+  const Value* value = issuer_fields.map("workloads");
+  if (!value) return;
+  for (const Entry& entry : value->entries) {
+    Fields fields(*entry.value, "issuers.workloads." + entry.key, reading.problems);
+    identity::WorkloadRule rule;
+    rule.name = entry.key;
+    read_predicates(reading, fields, issuer.url, rule);
+    rule.groups = fields.texts("groups");
+    rule.owner = fields.required_text("owner", "owner: dana, who answers for it");
+    const std::string expires = fields.required_text("expires", "expires: 2027-01-31");
+    if (const auto at = day(expires)) {
+      rule.expires_at = *at;
+    } else if (!expires.empty()) {
+      fields.problem("expires", fmt::format("'{}' is no day", expires), "expires: 2027-01-31");
+    }
+    fields.finish();
+    issuer.workloads.push_back(std::move(rule));
+  }
+}
+
 identity::IssuerOptions read_issuer(Reading& reading, const Value& value, Config& config) {
   Fields fields(value, "issuers", reading.problems);
   identity::IssuerOptions issuer;
@@ -53,7 +119,7 @@ identity::IssuerOptions read_issuer(Reading& reading, const Value& value, Config
   issuer.audience = fields.required_text("audience", "audience: sallyport");
   read_algorithms(reading, fields, issuer);
   issuer.access_token_typ =
-      fields.choice_or("access_token_typ", issuer.access_token_typ, {"at+jwt", "JWT"});
+      fields.choice_or("access_token_typ", issuer.access_token_typ, {"at+jwt", "JWT", "none"});
   issuer.id_claim = fields.text_or("id_claim", issuer.id_claim);
   issuer.groups_claim = fields.text_or("groups_claim", issuer.groups_claim);
   issuer.name_claim = fields.text_or("name_claim", issuer.name_claim);
@@ -62,7 +128,9 @@ identity::IssuerOptions read_issuer(Reading& reading, const Value& value, Config
   issuer.ca_file = fields.file("ca").string();
   const std::string client = fields.text_or("cli_client_id", config.cli_client_id);
   if (config.issuers.empty()) config.cli_client_id = client;
+  issuer.client_id = client;
   read_agents(reading, fields, issuer);
+  read_workloads(reading, fields, issuer);
   if (!issuer.url.empty() && !identity::is_fetchable(issuer.url)) {
     fields.problem("issuer", fmt::format("'{}' cannot be trusted with keys", issuer.url),
                    "an issuer is an https:// address, exactly as in its tokens");
@@ -83,6 +151,7 @@ BuiltinUser read_user(Reading& reading, const Entry& entry) {
   user.display_name = fields.text_or("name", entry.key);
   user.email = fields.text_or("email", "");
   user.groups = fields.texts("groups");
+  user.active = fields.flag_or("active", true);
   user.password_hash = fields.text_or("password_hash", "");
   if (!user.password_hash.empty() && !user.password_hash.starts_with("$argon2id$")) {
     fields.problem("password_hash", name + ".password_hash must be an argon2id hash",

@@ -34,19 +34,6 @@ std::size_t worker_count(const Config& config) {
   return std::max(1U, std::thread::hardware_concurrency());
 }
 
-/// Whether the same issuers and built-in users are named; what they say is not compared.
-bool same_logins(const Config& before, const Config& after) {
-  const auto urls = [](const Config& config) {
-    std::vector<std::string> all;
-    for (const identity::IssuerOptions& issuer : config.issuers) all.push_back(issuer.url);
-    if (config.builtin_issuer) {
-      for (const BuiltinUser& user : config.builtin_issuer->users) all.push_back(user.name);
-    }
-    return all;
-  };
-  return urls(before) == urls(after);
-}
-
 /// Keys that a running gateway cannot follow.
 std::vector<std::string_view> restart_needed(const Config& before, const Config& after) {
   std::vector<std::string_view> keys;
@@ -65,7 +52,10 @@ std::vector<std::string_view> restart_needed(const Config& before, const Config&
       before.ledger.reads_durable != after.ledger.reads_durable) {
     keys.push_back("ledger");
   }
-  if (!same_logins(before, after)) keys.push_back("issuers");
+  if (before.builtin_issuer.has_value() != after.builtin_issuer.has_value()) {
+    keys.push_back("builtin_issuer");
+  }
+  if (audience_of(before) != audience_of(after)) keys.push_back("issuers.audience");
   return keys;
 }
 
@@ -188,7 +178,8 @@ Result<void> Gateway::open() {
       std::move(*policies), *ledger_, system_clock(),
       GuardOptions{.reads = config_.ledger.reads_durable ? GuardOptions::Reads::durable
                                                          : GuardOptions::Reads::written,
-                   .approvals = desk_.get()});
+                   .approvals = desk_.get(),
+                   .revoked = [this](const Session& session) { return revoked(session); }});
   cancels_ = std::make_unique<postgres::CancelDesk>(system_random());
   pools_ = std::make_unique<postgres::PoolDesk>();
   catalogs_ = std::make_unique<postgres::CatalogDesk>(*guard_, system_random());
@@ -217,6 +208,14 @@ Result<void> Gateway::open_admin() {
         return why_no_vote(request, who, approve);
       });
   approvals_api_->add_routes(router_);
+  delegations_api_ = std::make_unique<admin::DelegationsApi>(
+      logins_->authenticator(), logins_->delegations(),
+      [this](const identity::Credential& credential, std::string_view connection) {
+        return config_.connection(connection) != nullptr &&
+               may_connect(credential, std::string(connection));
+      },
+      [this](identity::Change change) { return record_change(std::move(change)); });
+  delegations_api_->add_routes(router_);
   auto tls = make_server_tls(config_.admin->tls);
   if (!tls) return fail(tls, "listeners.admin.tls");
   admin_ = std::make_unique<admin::Server>(router_, admin::ServerOptions{.tls = *tls});
@@ -249,6 +248,7 @@ bool Gateway::may_connect(const identity::Credential& credential,
   session.chain = credential.chain;
   session.authentication = credential.authentication;
   session.source_ip = "127.0.0.1";
+  if (revoked(session)) return false;
   Command command;
   command.kind = "connect";
   command.actions = {{"connect", {"Connection", resource_id({connection})}}};
@@ -298,6 +298,21 @@ void Gateway::record_approval(std::string_view event, const approval::Request& r
   if (!recorded) log::error("approval not recorded", {{"problem", recorded.error().detail}});
 }
 
+std::optional<std::string> Gateway::revoked(const Session& session) const {
+  const std::string& only = session.authentication.connection;
+  if (!only.empty() && only != session.connection) {
+    return "the delegation is for the connection " + only + " only";
+  }
+  return logins_->revocations().problem(session.chain, session.authentication);
+}
+
+void Gateway::end_revoked(bool policies) {
+  on_each_worker([policies](Worker& worker) {
+    if (!worker.adapter) return;
+    net::Reactor::current().spawn("end revoked", worker.adapter->end_revoked(policies));
+  });
+}
+
 Result<void> Gateway::start_workers() {
   worker_parts_.resize(worker_count(config_));
   if (config_.postgres) {
@@ -313,6 +328,7 @@ Result<void> Gateway::start_workers() {
   if (!workers) return fail(workers);
   tell_reactor(*choice, worker_parts_.size());
   workers_ = std::move(*workers);
+  logins_->revocations().changed = [this] { end_revoked(false); };
   return ok();
 }
 
@@ -436,10 +452,13 @@ Result<void> Gateway::try_reload() {
   auto admin_tls = make_server_tls(loaded->admin ? loaded->admin->tls : std::optional<TlsFiles>());
   if (!admin_tls) return fail(admin_tls, "listeners.admin.tls");
 
+  if (auto used = logins_->use(*loaded); !used) return fail(used);
+
   for (const std::string_view key : restart_needed(config_, *loaded)) {
     log::warn("this change needs a restart", {{"key", key}});
   }
   guard_->use(std::move(*policies));
+  end_revoked(true);
   postgres_options_ = std::move(*options);
   on_each_worker([fresh = postgres_options_](Worker& worker) {
     if (worker.adapter) worker.adapter->use(fresh);

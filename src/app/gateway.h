@@ -12,6 +12,7 @@
 
 #include "admin/api.h"
 #include "admin/approvals_api.h"
+#include "admin/delegations_api.h"
 #include "admin/health.h"
 #include "admin/router.h"
 #include "admin/server.h"
@@ -80,6 +81,10 @@ class Gateway {
   net::Task<void> shut_down();
   /// True when no client is left before `deadline`, or a second signal came and cut that short.
   net::Task<bool> clients_gone(SteadyTime deadline, bool until_hurried);
+  /// Why the credential of a session is no longer good, or nothing.
+  std::optional<std::string> revoked(const Session& session) const;
+  /// Ends what is open and may not go on, on every worker; `policies`: by these too.
+  void end_revoked(bool policies);
   void on_each_worker(const std::function<void(Worker&)>& job);
   void reload();
   Result<void> try_reload();
@@ -103,6 +108,7 @@ class Gateway {
   std::unique_ptr<admin::Health> health_;
   std::shared_ptr<admin::Api> api_;
   std::unique_ptr<admin::ApprovalsApi> approvals_api_;
+  std::unique_ptr<admin::DelegationsApi> delegations_api_;
   admin::Router router_;
   std::unique_ptr<admin::Server> admin_;
 

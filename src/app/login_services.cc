@@ -1,6 +1,7 @@
 #include "app/login_services.h"
 
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "identity/password.h"
 #include "identity/signing_key.h"
 
@@ -9,44 +10,6 @@ namespace {
 
 Result<identity::SigningKey> load_key(const Config& config, const char* file) {
   return identity::SigningKey::load_or_create((config.data / file).string());
-}
-
-identity::BuiltinIssuerOptions issuer_options(const Config& config) {
-  identity::BuiltinIssuerOptions options;
-  options.url = config.admin->public_url;
-  options.audience = builtin_audience;
-  options.token_ttl_s = std::chrono::seconds(config.builtin_issuer->token_ttl_s);
-  for (const BuiltinUser& user : config.builtin_issuer->users) {
-    options.users.push_back(
-        {.name = user.name,
-         .display_name = user.display_name,
-         .email = user.email,
-         .groups = user.groups,
-         .password_hash = user.password_hash.empty()
-                              ? identity::hash_password(user.password.value, system_random())
-                              : user.password_hash});
-  }
-  for (const BuiltinAgent& agent : config.builtin_issuer->agents) {
-    options.agents.push_back({.client_id = agent.client_id,
-                              .display_name = agent.display_name,
-                              .owner = agent.owner,
-                              .groups = agent.groups,
-                              .secret = agent.secret.value});
-  }
-  for (const BuiltinClient& client : config.builtin_issuer->clients) {
-    options.clients.push_back(
-        {.client_id = client.client_id, .redirect_uris = client.redirect_uris});
-  }
-  return options;
-}
-
-Result<std::unique_ptr<identity::Issuer>> make_issuer(const Config& config, std::string token_key) {
-  auto key = load_key(config, "issuer-key.pem");
-  if (!key) return fail(key);
-  identity::BuiltinIssuerOptions options = issuer_options(config);
-  options.other_keys.push_back(std::move(token_key));
-  return identity::Issuer::create(std::move(options), std::move(*key), system_clock(),
-                                  system_random());
 }
 
 bool is_exchange(const http::Request& request) {
@@ -66,42 +29,132 @@ std::string audience_of(const Config& config) {
   return config.issuers.empty() ? "" : config.issuers.front().audience;
 }
 
+identity::BuiltinIssuerOptions LoginServices::issuer_options(const Config& config) {
+  identity::BuiltinIssuerOptions options;
+  options.url = config.admin->public_url;
+  options.audience = builtin_audience;
+  options.token_ttl_s = std::chrono::seconds(config.builtin_issuer->token_ttl_s);
+  options.other_keys = {token_key_jwk_};
+  for (const BuiltinUser& user : config.builtin_issuer->users) {
+    if (!user.active) continue;
+    std::string hash = user.password_hash;
+    if (hash.empty()) {
+      // A reload must not hash again what it hashed before: each takes some 20 ms.
+      auto& known =
+          password_hashes_[user.name + "\n" + to_hex(sha256(as_bytes(user.password.value)))];
+      if (known.empty()) known = identity::hash_password(user.password.value, system_random());
+      hash = known;
+    }
+    options.users.push_back({.name = user.name,
+                             .display_name = user.display_name,
+                             .email = user.email,
+                             .groups = user.groups,
+                             .password_hash = std::move(hash)});
+  }
+  for (const BuiltinAgent& agent : config.builtin_issuer->agents) {
+    options.agents.push_back({.client_id = agent.client_id,
+                              .display_name = agent.display_name,
+                              .owner = agent.owner,
+                              .groups = agent.groups,
+                              .secret = agent.secret.value});
+  }
+  for (const BuiltinClient& client : config.builtin_issuer->clients) {
+    options.clients.push_back(
+        {.client_id = client.client_id, .redirect_uris = client.redirect_uris});
+  }
+  return options;
+}
+
+Result<void> LoginServices::open_store(const Config& config) {
+  auto database = store::Database::open((config.data / "sallyport.db").string());
+  if (!database) return fail(database, "opening the store");
+  database_ = std::move(*database);
+  auto tickets = store::TicketStore::create(*database_, system_random());
+  if (!tickets) return fail(tickets, "opening the store of tickets");
+  ticket_store_.emplace(std::move(*tickets));
+  tickets_.emplace(
+      *ticket_store_, system_clock(), system_random(),
+      identity::TicketOptions{.ttl_s = std::chrono::seconds(config.limits.ticket_ttl_s)});
+  delegation_store_.emplace(*database_);
+  logout_store_.emplace(*database_);
+  auto revocations =
+      identity::Revocations::open(*delegation_store_, *logout_store_, system_clock());
+  if (!revocations) return fail(revocations, "opening the store of revocations");
+  revocations_ = std::move(*revocations);
+  delegations_.emplace(*delegation_store_, *revocations_, system_clock(), system_random());
+  return ok();
+}
+
+Result<void> LoginServices::open_issuer(const Config& config) {
+  if (!config.builtin_issuer) return ok();
+  auto key = load_key(config, "issuer-key.pem");
+  if (!key) return fail(key);
+  auto issuer = identity::Issuer::create(issuer_options(config), std::move(*key), system_clock(),
+                                         system_random());
+  if (!issuer) return fail(issuer, "builtin_issuer");
+  issuer_ = std::move(*issuer);
+  return ok();
+}
+
 Result<std::unique_ptr<LoginServices>> LoginServices::open(const Config& config,
                                                            identity::Recorder record) {
   std::unique_ptr<LoginServices> services(new LoginServices());
-  auto database = store::Database::open((config.data / "sallyport.db").string());
-  if (!database) return fail(database, "opening the store");
-  services->database_ = std::move(*database);
-  auto tickets = store::TicketStore::create(*services->database_, system_random());
-  if (!tickets) return fail(tickets, "opening the store of tickets");
-  services->ticket_store_.emplace(std::move(*tickets));
-  services->tickets_.emplace(
-      *services->ticket_store_, system_clock(), system_random(),
-      identity::TicketOptions{.ttl_s = std::chrono::seconds(config.limits.ticket_ttl_s)});
-  services->fetcher_ = std::make_unique<identity::CurlFetcher>();
-  std::vector<identity::IssuerOptions> issuers = config.issuers;
+  if (auto opened = services->open_store(config); !opened) return fail(opened);
   auto key = load_key(config, "token-key.pem");
   if (!key) return fail(key);
-  if (config.builtin_issuer) {
-    auto issuer = make_issuer(config, key->public_jwk());
-    if (!issuer) return fail(issuer, "builtin_issuer");
-    services->issuer_ = std::move(*issuer);
-    // The first issuer's people have the bare names.
-    issuers.insert(issuers.begin(), services->issuer_->options());
-  }
+  services->token_key_jwk_ = key->public_jwk();
+  if (auto opened = services->open_issuer(config); !opened) return fail(opened);
+  services->fetcher_ = std::make_unique<identity::CurlFetcher>();
   const identity::TokenServiceOptions exchange{.url = config.admin ? config.admin->public_url : "",
                                                .audience = audience_of(config)};
   std::optional<identity::IssuerOptions> own;
   if (config.admin) own = identity::TokenService::trust(exchange, *key);
-  auto authenticator = identity::Authenticator::create(std::move(issuers), system_clock(),
-                                                       *services->fetcher_, std::move(own));
+  auto authenticator = identity::Authenticator::create(
+      services->all_issuers(config), system_clock(), *services->fetcher_, std::move(own),
+      services->revocations_.get());
   if (!authenticator) return fail(authenticator, "issuers");
   services->authenticator_ = std::move(*authenticator);
-  if (config.admin) {
-    services->token_service_.emplace(exchange, std::move(*key), *services->authenticator_,
-                                     system_clock(), system_random(), std::move(record));
-  }
+  services->renew_directory();
+  if (!config.admin) return services;
+  services->token_service_.emplace(exchange, std::move(*key), *services->authenticator_,
+                                   *services->delegations_, system_clock(), system_random(),
+                                   record);
+  services->logout_.emplace(*services->authenticator_, *services->revocations_, system_clock(),
+                            std::move(record));
   return services;
+}
+
+std::vector<identity::IssuerOptions> LoginServices::all_issuers(const Config& config) const {
+  std::vector<identity::IssuerOptions> issuers = config.issuers;
+  if (issuer_) issuers.insert(issuers.begin(), issuer_->options());
+  return issuers;
+}
+
+Result<void> LoginServices::use(const Config& config) {
+  std::optional<identity::BuiltinIssuerOptions> before;
+  if (issuer_ && config.builtin_issuer) {
+    auto used = issuer_->use(issuer_options(config));
+    if (!used) return fail(used, "builtin_issuer");
+    before = std::move(*used);
+  }
+  if (auto used = authenticator_->use(all_issuers(config)); !used) {
+    if (before) (void)issuer_->use(std::move(*before));  // as it was: it was good
+    return fail(used, "issuers");
+  }
+  renew_directory();
+  return ok();
+}
+
+void LoginServices::renew_directory() {
+  const auto issuers = authenticator_->issuers();
+  identity::Directory directory;
+  for (const identity::IssuerOptions& issuer : issuers->all) {
+    directory.issuers.push_back({.url = issuer.url, .agents = issuers->agents_of(issuer)});
+    if (!issuer_ || issuer.url != issuer_->options().url) continue;
+    auto& users = directory.issuers.back().users.emplace();
+    for (const auto& user : issuer_->users()) users.emplace(user.name, user.groups);
+  }
+  revocations_->use(std::move(directory));
 }
 
 net::Task<http::Response> LoginServices::answer_token(http::Request request) {
@@ -116,6 +169,8 @@ void LoginServices::add_routes(admin::Router& router) {
   constexpr std::string_view token = "/oauth2/token";
   router.add("POST", token,
              [this](http::Request request) { return answer_token(std::move(request)); });
+  router.add("POST", "/oauth2/backchannel_logout",
+             [this](http::Request request) { return logout_->handle(std::move(request)); });
   if (!issuer_) {
     router.add("GET", "/.well-known/oauth-authorization-server",
                admin::at_once([this](const http::Request&) { return token_service_->metadata(); }));

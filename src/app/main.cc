@@ -17,6 +17,7 @@
 #include "cli/approvals.h"
 #include "cli/classify.h"
 #include "cli/connect.h"
+#include "cli/delegate.h"
 #include "cli/env.h"
 #include "cli/ledger.h"
 #include "cli/login.h"
@@ -50,6 +51,7 @@ int run(int argc, char** argv) {
   cli::add_env(app);
   cli::add_ticket(app);
   cli::add_approvals(app);
+  cli::add_delegate(app);
   cli::add_sessions(app);
   cli::add_ledger(app);
   cli::add_policy(app, app::policy_tools());

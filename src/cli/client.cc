@@ -61,6 +61,10 @@ boost::json::value to_boost(const identity::Json& json) {
 
 }  // namespace
 
+std::string as_json(const identity::Json& json) {
+  return boost::json::serialize(to_boost(json));
+}
+
 void ClientOptions::add_to(CLI::App& command) {
   command.add_option("--gateway", gateway, "URL of the gateway (or SALLYPORT_GATEWAY)");
   command.add_option("--ca", ca_file,
@@ -117,6 +121,10 @@ Result<identity::Json> Client::get(std::string_view path) const {
 
 Result<identity::Json> Client::post(std::string_view path, std::string json) const {
   return call({.url = gateway_ + std::string(path), .json = std::move(json)});
+}
+
+Result<identity::Json> Client::remove(std::string_view path) const {
+  return call({.url = gateway_ + std::string(path), .method = "DELETE"});
 }
 
 Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& connection) {

@@ -37,6 +37,7 @@ class Client {
   /// The answer's JSON; fails with what the gateway's problem document says.
   Result<identity::Json> get(std::string_view path) const;
   Result<identity::Json> post(std::string_view path, std::string json) const;
+  Result<identity::Json> remove(std::string_view path) const;
 
   const std::string& ca_file() const { return ca_file_; }
 

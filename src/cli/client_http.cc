@@ -79,6 +79,7 @@ Result<HttpAnswer> http_call(const HttpAsk& ask) {
     curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.c_str());
   }
+  if (!ask.method.empty()) curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, ask.method.c_str());
   const CURLcode code = curl_easy_perform(handle);
   if (code != CURLE_OK) return explain(ask.url, code);
   long status = 0;

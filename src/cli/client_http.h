@@ -24,6 +24,7 @@ struct HttpAsk {
   std::string bearer;   // empty: none
   std::string form;     // posted, if not empty
   std::string json;     // posted, if not empty
+  std::string method;   // empty: GET, or POST if there is something to post
 };
 
 /// Fails with unavailable or denied (certificate), in words for the person at the terminal. Follows

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "core/resource_id.h"
 #include "policy/decision_cache.h"
 #include "policy/policies.h"
 
@@ -34,6 +35,7 @@ struct Metrics {
   metrics::Counter& not_analysed = decisions("not_analysed");
   metrics::Counter& not_recorded = decisions("not_recorded");
   metrics::Counter& expired = decisions("expired");
+  metrics::Counter& revoked = decisions("revoked");
   metrics::Counter& alerts = metrics::counter(
       "sallyport_alerts_total", "Invariants that did not hold; the log and the ledger say which.");
   metrics::Counter& logins_refused = metrics::counter(
@@ -95,6 +97,21 @@ void Guard::use(std::shared_ptr<const policy::Policies> policies) {
 
 std::shared_ptr<const policy::Policies> Guard::policies() const {
   return policies_.load();
+}
+
+std::optional<std::string> Guard::revoked(const Session& session) const {
+  return options_.revoked ? options_.revoked(session) : std::nullopt;
+}
+
+std::optional<std::string> Guard::must_end(const Session& session) const {
+  if (auto why = revoked(session)) return why;
+  Command connect;
+  connect.kind = "connect";
+  connect.actions = {{.name = "connect",
+                      .resource = {.type = "Connection", .id = resource_id({session.connection})}}};
+  const Decision decision = policies()->decide(session, connect, clock_.now());
+  if (decision.verdict == Verdict::deny) return decision.reason;
+  return std::nullopt;
 }
 
 bool Guard::may_write(const Session& session) const {
@@ -185,6 +202,14 @@ std::optional<Refusal> Guard::outdated(const Session& session, const Command& co
                    .reason = "the policies changed while this was decided",
                    .policy = "",
                    .hint = "try again"});
+  }
+  if (auto revocation = revoked(session)) {
+    counters().revoked.add();
+    return refuse(session, command,
+                  {.kind = Refusal::Kind::session,
+                   .reason = std::move(*revocation),
+                   .policy = "",
+                   .hint = "log in again (`sallyport login`) and reconnect"});
   }
   const WallTime expires = session.authentication.expires_at;
   if (expires == WallTime{} || now < expires) return std::nullopt;

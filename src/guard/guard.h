@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,6 +68,9 @@ struct GuardOptions {
   enum class Reads : std::uint8_t { durable, written };
   Reads reads = Reads::durable;
   approval::Desk* approvals = nullptr;  // null: what lacks an approval is refused
+  /// Why a session's credential is no longer good, for the client, or nothing. Asked at every
+  /// command, so it must not wait. Empty: none is ever revoked.
+  std::function<std::optional<std::string>(const Session&)> revoked;
 };
 
 /// A command that lacks an approval and nothing else. Not recorded yet.
@@ -82,6 +86,12 @@ class Guard {
   Guard(std::shared_ptr<const policy::Policies> policies, Ledger& ledger, const Clock& clock,
         GuardOptions options = {});
   ~Guard();
+
+  /// Why an open session must end now, or nothing: its credential was revoked, or the policies in
+  /// force would not let its chain connect.
+  std::optional<std::string> must_end(const Session& session) const;
+  /// The first of the two alone, which costs next to nothing.
+  std::optional<std::string> revoked(const Session& session) const;
 
   /// Replaces the policies for every command from now on, of open sessions too.
   void use(std::shared_ptr<const policy::Policies> policies);

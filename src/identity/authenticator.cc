@@ -48,19 +48,22 @@ Result<void> check_options(const std::vector<IssuerOptions>& issuers) {
 
 }  // namespace
 
-Authenticator::Authenticator(const Clock& clock, Fetcher& fetcher, std::optional<Own> own)
-    : clock_(clock), fetcher_(fetcher), own_(std::move(own)) {}
+Authenticator::Authenticator(const Clock& clock, Fetcher& fetcher, std::optional<Own> own,
+                             const Revocations* revocations)
+    : clock_(clock), fetcher_(fetcher), own_(std::move(own)), revocations_(revocations) {}
 
 Result<std::unique_ptr<Authenticator>> Authenticator::create(std::vector<IssuerOptions> issuers,
                                                              const Clock& clock, Fetcher& fetcher,
-                                                             std::optional<IssuerOptions> own) {
+                                                             std::optional<IssuerOptions> own,
+                                                             const Revocations* revocations) {
   std::optional<Own> ours;
   if (own) {
     auto set = parse_jwks(own->jwks);
     if (!set || set->keys.size() != 1) return fail(Errc::invalid, "the token service has no key");
     ours.emplace(std::move(*own), set->keys.front());
   }
-  std::unique_ptr<Authenticator> made(new Authenticator(clock, fetcher, std::move(ours)));
+  std::unique_ptr<Authenticator> made(
+      new Authenticator(clock, fetcher, std::move(ours), revocations));
   if (auto used = made->use(std::move(issuers)); !used) return fail(used);
   return made;
 }
@@ -93,8 +96,8 @@ std::shared_ptr<const Issuers> Authenticator::issuers() const {
   return {state, &state->issuers};
 }
 
-net::Task<CredentialResult<Credential>> Authenticator::verify_token(
-    std::string token, Presentation presentation) const {
+net::Task<CredentialResult<Authenticator::Signed>> Authenticator::verify_signature(
+    std::string token) const {
   auto jws = parse_jws(token);
   if (!jws) {
     const bool header = jws.error().code == Errc::denied;
@@ -102,31 +105,56 @@ net::Task<CredentialResult<Credential>> Authenticator::verify_token(
   }
   auto url = unverified_issuer(*jws);
   if (!url) co_return refuse(Kind::malformed, url.error().detail);
-  const auto state = state_.load();  // a reload may replace it while keys are fetched
+  Signed found{.jws = std::move(*jws), .state = state_.load()};  // a reload may replace the state
   // A built-in issuer has the same address: the key tells their tokens apart.
-  if (own_ && *url == own_->options.url && jws->kid == own_->key->kid()) {
-    if (auto verified = verify_jws(*jws, *own_->key); !verified) {
+  if (own_ && *url == own_->options.url && found.jws.kid == own_->key->kid()) {
+    if (auto verified = verify_jws(found.jws, *own_->key); !verified) {
       co_return refuse(Kind::signature, verified.error().detail);
     }
-    co_return credential_from(*jws, own_->options, state->issuers, presentation, clock_.now());
+    found.issuer = &own_->options;
+    co_return std::move(found);
   }
-  const IssuerOptions* issuer = state->issuers.find(*url);
+  const IssuerOptions* issuer = found.issuer = found.state->issuers.find(*url);
   if (issuer == nullptr) co_return refuse(Kind::unknown_issuer, "iss is not configured");
-  if (std::ranges::find(issuer->algorithms, jws->algorithm) == issuer->algorithms.end()) {
-    co_return refuse(Kind::algorithm, std::string(to_string(jws->algorithm)) +
+  const Algorithm algorithm = found.jws.algorithm;
+  if (std::ranges::find(issuer->algorithms, algorithm) == issuer->algorithms.end()) {
+    co_return refuse(Kind::algorithm, std::string(to_string(algorithm)) +
                                           " is not allowed for issuer " + issuer->name);
   }
 
-  auto& cache = *state->keys[static_cast<std::size_t>(issuer - state->issuers.all.data())];
-  auto key = co_await cache.find(jws->kid, jws->algorithm);
+  auto& cache =
+      *found.state->keys[static_cast<std::size_t>(issuer - found.state->issuers.all.data())];
+  auto key = co_await cache.find(found.jws.kid, algorithm);
   if (!key) co_return refuse(Kind::unavailable, key.error().detail);
   if (*key == nullptr) {
     co_return refuse(Kind::unknown_key, "no key for this kid and alg at issuer " + issuer->name);
   }
-  if (auto verified = verify_jws(*jws, **key); !verified) {
+  if (auto verified = verify_jws(found.jws, **key); !verified) {
     co_return refuse(Kind::signature, verified.error().detail);
   }
-  co_return credential_from(*jws, *issuer, state->issuers, presentation, clock_.now());
+  co_return std::move(found);
+}
+
+net::Task<CredentialResult<Credential>> Authenticator::verify_token(
+    std::string token, Presentation presentation) const {
+  auto found = co_await verify_signature(std::move(token));
+  if (!found) co_return std::unexpected(std::move(found.error()));
+  auto credential = credential_from(found->jws, *found->issuer, found->state->issuers, presentation,
+                                    clock_.now());
+  if (!credential || revocations_ == nullptr) co_return credential;
+  if (auto why = revocations_->problem(credential->chain, credential->authentication)) {
+    auto error = refusal(Kind::revoked, *why);
+    error.message = std::move(*why);
+    co_return std::unexpected(std::move(error));
+  }
+  co_return credential;
+}
+
+net::Task<CredentialResult<LogoutToken>> Authenticator::verify_logout(std::string token) const {
+  auto found = co_await verify_signature(std::move(token));
+  if (!found) co_return std::unexpected(std::move(found.error()));
+  if (found->issuer->token_service) co_return refuse(Kind::unknown_issuer, "we end no logins");
+  co_return logout_from(found->jws, *found->issuer, clock_.now());
 }
 
 std::vector<std::pair<std::string, KeyCache::Metrics>> Authenticator::metrics() const {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "identity/claims.h"
 #include "identity/keys.h"
+#include "identity/revocations.h"
 #include "net/task.h"
 
 namespace sallyport::identity {
@@ -19,9 +20,10 @@ class Authenticator {
  public:
   /// `clock` and `fetcher` must outlive it. `own`: how our token service's tokens are to be read
   /// (token_service.h). Fails with invalid on options that make no sense, and says which.
+  /// `revocations` may be null: then none is ever revoked.
   static Result<std::unique_ptr<Authenticator>> create(
       std::vector<IssuerOptions> issuers, const Clock& clock, Fetcher& fetcher,
-      std::optional<IssuerOptions> own = std::nullopt);
+      std::optional<IssuerOptions> own = std::nullopt, const Revocations* revocations = nullptr);
 
   /// Replaces the issuers for every token from now on; keys that were fetched are kept. Fails like
   /// create(), and then everything stays as it was.
@@ -30,6 +32,9 @@ class Authenticator {
   /// Waits only if keys have to be fetched; everything else is done on the calling thread.
   net::Task<CredentialResult<Credential>> verify_token(std::string token,
                                                        Presentation presentation = {}) const;
+
+  /// A logout token of one of the issuers.
+  net::Task<CredentialResult<LogoutToken>> verify_logout(std::string token) const;
 
   std::shared_ptr<const Issuers> issuers() const;
   /// Counters of the key caches, by issuer url.
@@ -44,12 +49,21 @@ class Authenticator {
     IssuerOptions options;
     std::shared_ptr<const PublicKey> key;
   };
-  Authenticator(const Clock& clock, Fetcher& fetcher, std::optional<Own> own);
+  /// A token with a signature that is right, and whose it is.
+  struct Signed {
+    Jws jws;
+    std::shared_ptr<const State> state;
+    const IssuerOptions* issuer = nullptr;  // of `state`, or our own
+  };
+  Authenticator(const Clock& clock, Fetcher& fetcher, std::optional<Own> own,
+                const Revocations* revocations);
+  net::Task<CredentialResult<Signed>> verify_signature(std::string token) const;
   std::shared_ptr<const State> make_state(std::vector<IssuerOptions> issuers) const;
 
   const Clock& clock_;
   Fetcher& fetcher_;
   const std::optional<Own> own_;
+  const Revocations* const revocations_;
   std::atomic<std::shared_ptr<const State>> state_;
 };
 

@@ -322,5 +322,115 @@ TEST(AuthenticatorOptions, AreCheckedAndNamed) {
   EXPECT_NE(problem({good, good}).find("twice"), std::string::npos);
 }
 
+class WorkloadTest : public AuthenticatorTest {
+ protected:
+  void trust(std::vector<WorkloadRule> rules, std::string typ = "JWT") {
+    auto people = testing::issuer_options(key);
+    IssuerOptions jobs{.name = "ci",
+                       .url = "https://ci.example.com",
+                       .audience = std::string(testing::kAudience),
+                       .access_token_typ = std::move(typ),
+                       .workloads = std::move(rules),
+                       .jwks = R"({"keys":[)" + ci_key.public_jwk() + "]}"};
+    start({people, jobs});
+  }
+  CredentialResult<Credential> job(std::map<std::string, std::string> more,
+                                   std::string typ = "JWT") {
+    more.insert({{"iss", R"("https://ci.example.com")"},
+                 {"client_id", ""},
+                 {"jti", ""},
+                 {"sub", R"("job 1")"}});
+    return verify(ci_key.sign_jwt(typ, claims(std::move(more))));
+  }
+  SigningKey ci_key = SigningKey::generate();
+};
+
+TEST_F(WorkloadTest, IsWhomItsRuleSays) {
+  trust({{.name = "migrations",
+          .when = {{"repository_id", {"456789"}},
+                   {"ref", {"refs/heads/main", "refs/heads/release/*"}}},
+          .groups = {"ci-migrators"},
+          .owner = "dana"}});
+  for (const char* const ref : {R"("refs/heads/main")", R"("refs/heads/release/7")"}) {
+    const auto credential = job({{"repository_id", R"("456789")"},
+                                 {"ref", ref},
+                                 {"environment", R"("production")"},
+                                 {"job_workflow_ref", R"("acme/shop/ci.yml@main")"}});
+    ASSERT_TRUE(credential.has_value()) << credential.error().detail;
+    const Identity& who = credential->chain.subject();
+    EXPECT_EQ(who.kind, IdentityKind::workload);
+    EXPECT_EQ(who.id, "ci|migrations");
+    EXPECT_EQ(who.subject, "job 1");
+    EXPECT_EQ(who.groups, std::vector<std::string>{"ci-migrators"});
+    EXPECT_EQ(who.owner, "dana");
+    EXPECT_EQ(who.job.at("repoId"), "456789");
+    EXPECT_EQ(who.job.at("environment"), "production");
+    EXPECT_EQ(who.job.at("workflow"), "acme/shop/ci.yml@main");
+  }
+  // A number is the same as its text.
+  EXPECT_TRUE(job({{"repository_id", "456789"}, {"ref", R"("refs/heads/main")"}}).has_value());
+}
+
+TEST_F(WorkloadTest, IsRefusedUnlessEveryPredicateHolds) {
+  trust({{.name = "migrations",
+          .when = {{"repository_id", {"456789"}}, {"ref_protected", {"true"}}}}});
+  const auto refused_as = [&](std::map<std::string, std::string> more) {
+    return refused(job(std::move(more)));
+  };
+  EXPECT_EQ(refused_as({{"repository_id", R"("456789")"}}), Kind::claims);
+  EXPECT_EQ(refused_as({{"repository_id", R"("4567890")"}, {"ref_protected", R"("true")"}}),
+            Kind::claims);
+  EXPECT_EQ(refused_as({{"repository_id", R"("456789")"}, {"ref_protected", R"("false")"}}),
+            Kind::claims);
+  EXPECT_EQ(refused_as({{"repository_id", R"(["456789"])"}, {"ref_protected", R"("true")"}}),
+            Kind::claims);
+  EXPECT_EQ(refused_as({{"repository_id", R"({"a":1})"}, {"ref_protected", "true"}}), Kind::claims);
+  EXPECT_TRUE(job({{"repository_id", R"("456789")"}, {"ref_protected", R"("true")"}}).has_value());
+  EXPECT_EQ(
+      refused(job(
+          {{"repository_id", R"("456789")"}, {"ref_protected", R"("true")"}, {"nonce", R"("n")"}})),
+      Kind::wrong_type);
+}
+
+TEST_F(WorkloadTest, IsRefusedWhereTwoRulesFitOrTheRuleEnded) {
+  const WorkloadRule one{.name = "one", .when = {{"repository_id", {"1"}}}};
+  const WorkloadRule two{.name = "two", .when = {{"ref", {"*main"}}}};
+  const WorkloadRule late{.name = "late",
+                          .when = {{"ref", {"refs/*"}}},
+                          .expires_at = clock.now() + std::chrono::hours(1)};
+  trust({one, two, late});
+  EXPECT_EQ(refused(job({{"repository_id", "1"}, {"ref", R"("refs/main")"}})), Kind::claims);
+  EXPECT_TRUE(job({{"repository_id", "1"}}).has_value());
+  EXPECT_TRUE(job({{"ref", R"("refs/main")"}}).has_value());
+  EXPECT_EQ(refused(job({{"ref", R"("main")"}})), Kind::claims);  // '*' is only at the end
+  clock.advance(std::chrono::seconds(3600));
+  const std::map<std::string, std::string> fresh{
+      {"exp", "1800007200"}, {"iat", "1800003600"}, {"ref", R"("refs/main")"}};
+  EXPECT_EQ(refused(job(fresh)), Kind::claims);
+}
+
+TEST_F(WorkloadTest, ReadsClaimsWhoseNamesHaveDots) {
+  trust({{.name = "reporting",
+          .when = {{"kubernetes.io.namespace", {"shop"}},
+                   {"kubernetes.io.serviceaccount.uid", {"u-1"}}}}},
+        "none");
+  const std::string pod =
+      R"({"namespace":"shop","pod":{"name":"p"},"serviceaccount":{"name":"s","uid":"u-1"}})";
+  EXPECT_TRUE(job({{"kubernetes.io", pod}}, "JWT").has_value());
+  EXPECT_EQ(refused(job({{"kubernetes.io", R"({"namespace":"shop"})"}})), Kind::claims);
+  EXPECT_EQ(refused(job({{"kubernetes.io", pod}}, "at+jwt")), Kind::wrong_type);
+  EXPECT_EQ(refused(job({{"kubernetes.io", pod}}, "logout+jwt")), Kind::wrong_type);
+}
+
+TEST_F(WorkloadTest, KnowsASpiffeId) {
+  trust({{.name = "billing", .when = {{"sub", {"spiffe://example.com/ns/billing/*"}}}}}, "none");
+  const auto credential =
+      job({{"sub", R"("spiffe://example.com/ns/billing/sa/api")"}, {"iat", ""}});
+  ASSERT_TRUE(credential.has_value()) << credential.error().detail;
+  EXPECT_EQ(credential->chain.subject().job.at("spiffeId"),
+            "spiffe://example.com/ns/billing/sa/api");
+  EXPECT_EQ(refused(job({{"sub", R"("spiffe://example.com/ns/shop/sa/api")"}})), Kind::claims);
+}
+
 }  // namespace
 }  // namespace sallyport::identity

@@ -19,13 +19,17 @@ std::unexpected<CredentialError> refuse(Kind kind, std::string detail) {
   return std::unexpected(refusal(kind, std::move(detail)));
 }
 
-/// A claim by its name, or by a path with dots ("realm_access.roles").
+/// A claim by its name, or by a path with dots ("realm_access.roles"). A name may have dots itself
+/// ("kubernetes.io.namespace"): the longest that is there counts.
 const Json* claim(const Json& claims, std::string_view path) {
   if (const Json* exact = claims.member(path)) return exact;
-  const auto dot = path.find('.');
-  if (dot == std::string_view::npos) return nullptr;
-  const Json* inner = claims.member(path.substr(0, dot));
-  return inner == nullptr ? nullptr : claim(*inner, path.substr(dot + 1));
+  for (auto dot = path.rfind('.'); dot != std::string_view::npos && dot > 0;
+       dot = path.rfind('.', dot - 1)) {
+    if (const Json* inner = claims.member(path.substr(0, dot))) {
+      return claim(*inner, path.substr(dot + 1));
+    }
+  }
+  return nullptr;
 }
 
 /// Good to be an id or a group: short UTF-8 (JSON saw to that) without control characters.
@@ -109,7 +113,8 @@ CredentialResult<void> check_audience(const Json& claims, const IssuerOptions& i
 CredentialResult<void> check_type(const Jws& jws, const Json& claims, const IssuerOptions& issuer) {
   std::string wanted;
   for (const char c : issuer.access_token_typ) wanted.push_back(http::to_lower(c));
-  if (jws.typ != wanted) return refuse(Kind::wrong_type, "typ is '" + jws.typ + "'");
+  const bool any = wanted == "none" && (jws.typ.empty() || jws.typ == "jwt" || jws.typ == "jose");
+  if (jws.typ != wanted && !any) return refuse(Kind::wrong_type, "typ is '" + jws.typ + "'");
   if (wanted != "at+jwt") {
     // Where typ tells nothing, what only ID and logout tokens carry does.
     if (claims.has("nonce") || claims.has("at_hash") || claims.has("events")) {
@@ -198,6 +203,78 @@ CredentialResult<Identity> user_identity(const Json& claims, std::string_view su
                   .groups = std::move(*groups)};
 }
 
+/// A claim as the text that rules compare: issuers write numbers and flags as either.
+std::optional<std::string> plain_text(const Json* value) {
+  if (value == nullptr) return std::nullopt;
+  if (const auto text = value->string()) return std::string(*text);
+  if (const auto number = value->integer()) return std::to_string(*number);
+  if (const auto flag = value->boolean()) return *flag ? "true" : "false";
+  return std::nullopt;
+}
+
+bool fits(const Json& claims, const WorkloadRule& rule) {
+  return !rule.when.empty() && std::ranges::all_of(rule.when, [&](const auto& predicate) {
+    const auto text = plain_text(claim(claims, predicate.first));
+    return text && std::ranges::any_of(predicate.second, [&](std::string_view allowed) {
+             if (!allowed.ends_with('*')) return *text == allowed;
+             allowed.remove_suffix(1);
+             return text->starts_with(allowed);
+           });
+  });
+}
+
+/// What policies may know of a workload: the schema's names, from the claims of those who issue
+/// such tokens.
+std::map<std::string, std::string> attributes_of(const Json& claims, std::string_view subject) {
+  std::map<std::string, std::string> attributes;
+  const auto take = [&](const std::string& attribute, std::initializer_list<const char*> names) {
+    for (const char* const name : names) {
+      const auto text = plain_text(claims.member(name));
+      if (text && is_name(*text)) attributes.emplace(attribute, *text);
+    }
+  };
+  take("repoId", {"repository_id", "project_id"});  // GitHub, GitLab
+  take("ref", {"ref"});
+  take("environment", {"environment"});
+  take("workflow", {"job_workflow_ref", "ci_config_ref_uri"});
+  if (subject.starts_with("spiffe://")) attributes.emplace("spiffeId", subject);
+  return attributes;
+}
+
+CredentialResult<const WorkloadRule*> workload_rule(const Json& claims, const IssuerOptions& issuer,
+                                                    WallTime now) {
+  const WorkloadRule* found = nullptr;
+  for (const WorkloadRule& rule : issuer.workloads) {
+    if (!fits(claims, rule)) continue;
+    if (found != nullptr) {
+      return refuse(Kind::claims, "fits two workloads: " + found->name + " and " + rule.name);
+    }
+    found = &rule;
+  }
+  if (found == nullptr) return refuse(Kind::claims, "fits no workload of issuer " + issuer.name);
+  if (now >= found->expires_at) {
+    return refuse(Kind::claims, "the rule of workload " + found->name + " has expired");
+  }
+  return found;
+}
+
+CredentialResult<Identity> workload_identity(const Json& claims, std::string_view subject,
+                                             const IssuerOptions& issuer, const Issuers& issuers,
+                                             WallTime now) {
+  auto rule = workload_rule(claims, issuer, now);
+  if (!rule) return std::unexpected(rule.error());
+  auto id = issuers.id_of(issuer, (*rule)->name);
+  if (!id) return refuse(Kind::claims, id.error().detail);
+  return Identity{.kind = IdentityKind::workload,
+                  .id = *id,
+                  .issuer = issuer.url,
+                  .subject = std::string(subject),
+                  .display_name = (*rule)->name,
+                  .groups = (*rule)->groups,
+                  .owner = (*rule)->owner,
+                  .job = attributes_of(claims, subject)};
+}
+
 /// The subject of a token of our own: the identity that was verified when it was exchanged.
 CredentialResult<Identity> exchanged_identity(const Json& claims, std::string_view subject,
                                               const IssuerOptions& own, const Issuers& issuers) {
@@ -276,7 +353,7 @@ CredentialResult<void> check_may_act(const Json& claims, const IssuerOptions& is
 
 CredentialResult<Chain> chain_of(const Json& claims, std::string_view subject,
                                  const IssuerOptions& issuer, const Issuers& issuers,
-                                 const Presentation& presentation) {
+                                 const Presentation& presentation, WallTime now) {
   auto actors = actors_of(claims, issuer, issuers);
   if (!actors) return std::unexpected(actors.error());
   if (issuer.token_service && actors->empty()) return refuse(Kind::delegation, "no act");
@@ -288,7 +365,9 @@ CredentialResult<Chain> chain_of(const Json& claims, std::string_view subject,
   const AgentOptions* agent = issuer.agent(subject);
   auto first = issuer.token_service ? exchanged_identity(claims, subject, issuer, issuers)
                : agent != nullptr   ? agent_identity(*agent, issuer, issuers)
-                                    : user_identity(claims, subject, issuer, issuers);
+               : !issuer.workloads.empty()
+                   ? workload_identity(claims, subject, issuer, issuers, now)
+                   : user_identity(claims, subject, issuer, issuers);
   if (!first) return std::unexpected(first.error());
   Chain chain;
   chain.identities.push_back(std::move(*first));
@@ -392,6 +471,63 @@ Result<std::string> unverified_issuer(const Jws& jws) {
   return std::string(*issuer);
 }
 
+std::vector<Identity> Issuers::agents_of(const IssuerOptions& issuer) const {
+  std::vector<Identity> agents;
+  for (const AgentOptions& agent : issuer.agents) {
+    if (auto identity = agent_identity(agent, issuer, *this)) {
+      agents.push_back(std::move(*identity));
+    }
+  }
+  return agents;
+}
+
+std::optional<Identity> Issuers::agent(std::string_view id) const {
+  for (const IssuerOptions& issuer : all) {
+    for (Identity& agent : agents_of(issuer)) {
+      if (agent.id == id) return std::move(agent);
+    }
+  }
+  return std::nullopt;
+}
+
+CredentialResult<LogoutToken> logout_from(const Jws& jws, const IssuerOptions& issuer,
+                                          WallTime now) {
+  constexpr std::string_view kEvent = "http://schemas.openid.net/event/backchannel-logout";
+  auto claims = Json::parse(jws.payload, kTokenBytesMax);
+  if (!claims) return refuse(Kind::malformed, claims.error().detail);
+  if (claims->text("iss") != issuer.url) return refuse(Kind::unknown_issuer, "iss is another's");
+  if (jws.typ != "logout+jwt") return refuse(Kind::wrong_type, "typ is '" + jws.typ + "'");
+  auto times = check_times(*claims, true, now);
+  if (!times) return std::unexpected(times.error());
+  const Json* const audience = claims->member("aud");
+  const auto all = audience == nullptr ? std::nullopt : audience->strings();
+  const auto is_us = [&](const std::string& one) {
+    return one == issuer.audience || (!issuer.client_id.empty() && one == issuer.client_id);
+  };
+  if (!all || std::ranges::none_of(*all, is_us)) {
+    return refuse(Kind::wrong_audience, "aud does not name us");
+  }
+  const Json* const events = claims->member("events");
+  const Json* const event = events == nullptr ? nullptr : events->member(kEvent);
+  if (event == nullptr || !event->is_object()) return refuse(Kind::claims, "no logout event");
+  if (claims->has("nonce")) return refuse(Kind::claims, "a nonce: this is another kind of token");
+  const auto id = claims->text("jti");
+  if (!id || !is_name(*id)) return refuse(Kind::claims, "no jti");
+  LogoutToken token{.issuer = issuer.url,
+                    .id = std::string(*id),
+                    .expires_at = std::min<WallTime>(WallTime(times->expires), now + kLifetimeMax)};
+  for (const auto& [name, into] : {std::pair("sub", &token.subject), {"sid", &token.session}}) {
+    if (!claims->has(name)) continue;
+    const auto text = claims->text(name);
+    if (!text || !is_name(*text)) return refuse(Kind::claims, std::string(name) + " is no name");
+    *into = *text;
+  }
+  if (token.subject.empty() && token.session.empty()) {
+    return refuse(Kind::claims, "neither sub nor sid");
+  }
+  return token;
+}
+
 CredentialResult<Credential> credential_from(const Jws& jws, const IssuerOptions& issuer,
                                              const Issuers& issuers,
                                              const Presentation& presentation, WallTime now) {
@@ -409,7 +545,7 @@ CredentialResult<Credential> credential_from(const Jws& jws, const IssuerOptions
 
   const auto subject = claims->text("sub");
   if (!subject || !is_name(*subject)) return refuse(Kind::claims, "no sub");
-  auto chain = chain_of(*claims, *subject, issuer, issuers, presentation);
+  auto chain = chain_of(*claims, *subject, issuer, issuers, presentation, now);
   if (!chain) return std::unexpected(chain.error());
 
   const WallTime latest = now + kLifetimeMax;

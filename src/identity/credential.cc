@@ -16,15 +16,13 @@ boost::json::array strings(const std::vector<std::string>& all) {
 }
 
 boost::json::object identity_json(const Identity& identity) {
-  return {{"kind", std::string(cedar_type(identity.kind))},
-          {"id", identity.id},
-          {"issuer", identity.issuer},
-          {"subject", identity.subject},
-          {"display_name", identity.display_name},
-          {"email", identity.email},
-          {"groups", strings(identity.groups)},
-          {"owner", identity.owner},
-          {"attested", identity.attested},
+  boost::json::object claims;
+  for (const auto& [name, value] : identity.job) claims[name] = value;
+  return {{"claims", std::move(claims)}, {"kind", std::string(cedar_type(identity.kind))},
+          {"id", identity.id},           {"issuer", identity.issuer},
+          {"subject", identity.subject}, {"display_name", identity.display_name},
+          {"email", identity.email},     {"groups", strings(identity.groups)},
+          {"owner", identity.owner},     {"attested", identity.attested},
           {"active", identity.active}};
 }
 
@@ -70,6 +68,12 @@ Result<Identity> identity_from(const Json& object) {
   auto groups = list(object, "groups");
   if (!groups) return fail(groups);
   identity.groups = std::move(*groups);
+  const Json* const claims = object.member("claims");
+  if (claims != nullptr && claims->object() != nullptr) {
+    for (const auto& [name, value] : *claims->object()) {
+      identity.job.emplace(name, value.string().value_or(""));
+    }
+  }
   return identity;
 }
 

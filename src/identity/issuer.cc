@@ -92,6 +92,11 @@ Issuer::Issuer(BuiltinIssuerOptions options, SigningKey key, const Clock& clock,
       nobody_hash_(hash_password(random_hex(random, 16), random)),
       attempts_(clock) {}
 
+Result<BuiltinIssuerOptions> Issuer::use(BuiltinIssuerOptions options) {
+  if (auto checked = check(options); !checked) return fail(checked);
+  return std::exchange(options_, std::move(options));
+}
+
 const std::vector<std::string_view>& Issuer::paths() {
   static const std::vector<std::string_view> all{
       "/.well-known/openid-configuration",

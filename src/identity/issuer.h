@@ -60,12 +60,18 @@ struct BuiltinIssuerOptions {
   std::vector<std::string> other_keys;  // public JWKs that its key document shows too
 };
 
-/// Belongs to one reactor's thread, but for options() and mint_token(), which any thread may call.
+/// Belongs to one reactor's thread.
 class Issuer {
  public:
   /// The clock and the random source must outlive it.
   static Result<std::unique_ptr<Issuer>> create(BuiltinIssuerOptions options, SigningKey key,
                                                 const Clock& clock, Random& random);
+
+  /// Takes other users, agents and clients from now on, and returns those of before. Fails like
+  /// create(), and then everything stays as it was.
+  Result<BuiltinIssuerOptions> use(BuiltinIssuerOptions options);
+
+  const std::vector<BuiltinIssuerOptions::User>& users() const { return options_.users; }
 
   /// The paths it answers, for the router: GET and POST.
   static const std::vector<std::string_view>& paths();
@@ -148,7 +154,7 @@ class Issuer {
   bool is_public_client(std::string_view client_id) const;
   bool redirect_is_allowed(std::string_view client_id, std::string_view uri) const;
 
-  const BuiltinIssuerOptions options_;
+  BuiltinIssuerOptions options_;  // no reference into it is held over a co_await
   const SigningKey key_;
   const Clock& clock_;
   Random& random_;

@@ -96,11 +96,12 @@ IssuerOptions TokenService::trust(const TokenServiceOptions& options, const Sign
 }
 
 TokenService::TokenService(TokenServiceOptions options, SigningKey key,
-                           const Authenticator& authenticator, const Clock& clock, Random& random,
-                           Recorder record)
+                           const Authenticator& authenticator, const Delegations& delegations,
+                           const Clock& clock, Random& random, Recorder record)
     : options_(std::move(options)),
       key_(std::move(key)),
       authenticator_(authenticator),
+      delegations_(delegations),
       clock_(clock),
       random_(random),
       record_(std::move(record)),
@@ -235,11 +236,22 @@ net::Task<TokenService::Outcome<TokenService::Asked>> TokenService::subject_of(
   };
   const std::string token = field(form, "subject_token");
   const std::string type = field(form, "subject_token_type");
+  const Identity& agent = actor.chain.subject();
   if (token.empty()) co_return bad("no subject_token");
+  if (type == kDelegationType) {
+    auto given = delegations_.redeem(token, agent);
+    if (!given && given.error().code != Errc::denied) {
+      co_return std::unexpected(Refused{"temporarily_unavailable", "the delegation cannot be read",
+                                        given.error().detail, 503});
+    }
+    if (!given) {
+      co_return std::unexpected(Refused{"invalid_grant", given.error().detail, ""});
+    }
+    co_return asked_of(std::move(*given), actor, form);
+  }
   if (type != kAccessToken && type != kJwt) {
     co_return bad("subject_token_type is not an access token");
   }
-  const Identity& agent = actor.chain.subject();
   auto subject = co_await authenticator_.verify_token(token, {.exchanged_by = agent});
   if (!subject) {
     if (subject.error().kind == CredentialError::Kind::unavailable) {
@@ -249,32 +261,43 @@ net::Task<TokenService::Outcome<TokenService::Asked>> TokenService::subject_of(
     co_return bad("subject_token: " + subject.error().message,
                   "subject_token: " + subject.error().detail);
   }
-  if (subject->chain.subject().kind != IdentityKind::user) {
-    co_return bad("subject_token is not of a person");
+  const std::string issuer = subject->chain.subject().issuer;
+  auto asked = asked_of(std::move(*subject), actor, form);
+  if (asked) asked->may_act = may_act_of(token, issuer);
+  co_return asked;
+}
+
+TokenService::Outcome<TokenService::Asked> TokenService::asked_of(Credential subject,
+                                                                  const Credential& actor,
+                                                                  const Form& form) const {
+  const auto bad = [](std::string description) {
+    return std::unexpected(Refused{"invalid_request", std::move(description), ""});
+  };
+  if (subject.chain.subject().kind != IdentityKind::user) {
+    return bad("subject_token is not of a person");
   }
-  Asked asked{.subject = std::move(*subject), .actor = agent};
-  asked.may_act = may_act_of(token, asked.subject.chain.subject().issuer);
+  Asked asked{.subject = std::move(subject), .actor = actor.chain.subject()};
   const Chain& chain = asked.subject.chain;
-  const auto is_actor = [&](const Identity& other) { return same(other, agent); };
+  const auto is_actor = [&](const Identity& other) { return same(other, asked.actor); };
   if (std::ranges::any_of(chain.identities, is_actor)) {
-    co_return bad("the agent already stands in the chain of subject_token");
+    return bad("the agent already stands in the chain of subject_token");
   }
   if (chain.identities.size() > kActorDepthMax) {
-    co_return bad("the chain would have more than " + std::to_string(kActorDepthMax) + " actors");
+    return bad("the chain would have more than " + std::to_string(kActorDepthMax) + " actors");
   }
   const auto& held = asked.subject.authentication.scopes;
   asked.scope = field(form, "scope");
   if (asked.scope.empty()) asked.scope = joined(held);
   for (const std::string& one : words(asked.scope)) {
     if (std::ranges::find(held, one) != held.end()) continue;
-    co_return std::unexpected(Refused{"invalid_scope", "subject_token does not have that scope",
-                                      "scope wider than the subject's"});
+    return std::unexpected(Refused{"invalid_scope", "subject_token does not have that scope",
+                                   "scope wider than the subject's"});
   }
   asked.expires_at =
       std::min<WallTime>({clock_.now() + kLifetimeMax, asked.subject.authentication.expires_at,
                           actor.authentication.expires_at});
-  if (asked.expires_at < clock_.now() + kLifetimeMin) co_return bad("a token is about to expire");
-  co_return asked;
+  if (asked.expires_at < clock_.now() + kLifetimeMin) return bad("a token is about to expire");
+  return asked;
 }
 
 std::string TokenService::claims_of(const Asked& asked, const Credential& made) const {

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "http/message.h"
 #include "identity/authenticator.h"
+#include "identity/delegations.h"
 #include "identity/password.h"
 #include "identity/signing_key.h"
 #include "net/task.h"
@@ -27,6 +28,10 @@ namespace sallyport::identity {
 
 inline constexpr std::string_view kExchangeGrant =
     "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// The type of a subject_token that is the id of a delegation (delegations.h).
+inline constexpr std::string_view kDelegationType =
+    "urn:sallyport:params:oauth:token-type:delegation";
 
 /// What goes into the ledger about who may act for whom.
 struct Change {
@@ -54,7 +59,7 @@ class TokenService {
 
   /// The references must outlive it.
   TokenService(TokenServiceOptions options, SigningKey key, const Authenticator& authenticator,
-               const Clock& clock, Random& random, Recorder record);
+               const Delegations& delegations, const Clock& clock, Random& random, Recorder record);
 
   /// The token endpoint for kExchangeGrant.
   net::Task<http::Response> exchange(http::Request request);
@@ -87,6 +92,7 @@ class TokenService {
   net::Task<Outcome<http::Response>> answer(const Form& form, std::string& who);
   net::Task<Outcome<Credential>> actor_of(const Form& form);
   net::Task<Outcome<Asked>> subject_of(const Form& form, const Credential& actor);
+  Outcome<Asked> asked_of(Credential subject, const Credential& actor, const Form& form) const;
   Outcome<void> check_target(const Form& form) const;
   net::Task<Outcome<http::Response>> issue(Asked asked);
   std::string claims_of(const Asked& asked, const Credential& made) const;
@@ -94,6 +100,7 @@ class TokenService {
   const TokenServiceOptions options_;
   const SigningKey key_;
   const Authenticator& authenticator_;
+  const Delegations& delegations_;
   const Clock& clock_;
   Random& random_;
   const Recorder record_;

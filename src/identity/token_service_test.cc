@@ -29,10 +29,12 @@ class TokenServiceTest : public ::testing::Test {
     auto other = testing::issuer_options(other_key);
     other.name = "other";
     other.url = "https://other.example.com";
+    revocations = Revocations::open(delegation_store, logout_store, clock).value();
+    delegations.emplace(delegation_store, *revocations, clock, system_random());
     authenticator = Authenticator::create({testing::issuer_options(key), other}, clock, fetcher,
-                                          TokenService::trust(options, own))
+                                          TokenService::trust(options, own), revocations.get())
                         .value();
-    service.emplace(options, std::move(own), *authenticator, clock, system_random(),
+    service.emplace(options, std::move(own), *authenticator, *delegations, clock, system_random(),
                     [this](Change change) {
                       changes.push_back(std::move(change));
                       return done(record_fails ? Result<void>(fail(Errc::io, "disk")) : ok());
@@ -83,6 +85,11 @@ class TokenServiceTest : public ::testing::Test {
   SigningKey key = SigningKey::generate();
   SigningKey other_key = SigningKey::generate();
   std::unique_ptr<net::Reactor> reactor = net::Reactor::make().value();
+  std::unique_ptr<store::Database> database = store::Database::open(":memory:").value();
+  store::DelegationStore delegation_store{*database};
+  store::LogoutStore logout_store{*database};
+  std::unique_ptr<Revocations> revocations;
+  std::optional<Delegations> delegations;
   std::unique_ptr<Authenticator> authenticator;
   std::optional<TokenService> service;
   std::vector<Change> changes;
@@ -277,6 +284,55 @@ TEST_F(TokenServiceTest, LimitsFailuresByAddress) {
   EXPECT_EQ(exchange(user(), agent("copilot"), {}, "192.0.2.2").status, 200);
   clock.advance(std::chrono::seconds(301));
   EXPECT_EQ(exchange("x", "y").status, 400);
+}
+
+TEST_F(TokenServiceTest, TakesADelegationWithTheAgentsTokenAlone) {
+  const auto alice =
+      verify(user({{"groups", R"(["support"])"}, {"scope", R"("db:read")"}})).value();
+  const auto copilot = authenticator->issuers()->agent("copilot").value();
+  const auto row =
+      delegations->make(alice, copilot, "shop", "ticket 4711", std::chrono::hours(2)).value();
+  ASSERT_TRUE(delegations->add(row).has_value());
+  const Changes grant{{"subject_token_type", std::string(kDelegationType)}};
+
+  const auto back = verify(token(exchange(row.id, agent("copilot"), grant)));
+  ASSERT_TRUE(back.has_value()) << back.error().detail;
+  EXPECT_EQ(back->chain.to_string(), "alice via copilot");
+  EXPECT_EQ(back->chain.subject().groups, std::vector<std::string>{"support"});
+  EXPECT_EQ(back->authentication.connection, "shop");
+  EXPECT_EQ(back->authentication.delegation, row.id);
+  // Long after alice's own token ended.
+  clock.advance(std::chrono::minutes(100));
+  const Changes later{{"exp", "1800009000"}, {"iat", "1800006000"}};
+  EXPECT_EQ(exchange(row.id, agent("copilot", later), grant).status, 200);
+
+  EXPECT_EQ(error(exchange(row.id, agent("helper", later), grant)), "invalid_grant");
+  EXPECT_EQ(error(exchange("dlg_nothing", agent("copilot", later), grant)), "invalid_grant");
+  EXPECT_EQ(error(exchange(row.id, "", grant)), "invalid_request");
+  Changes wider = grant;
+  wider["scope"] = "db:write";
+  EXPECT_EQ(error(exchange(row.id, agent("copilot", later), wider)), "invalid_scope");
+  clock.advance(std::chrono::minutes(21));
+  EXPECT_EQ(error(exchange(row.id, agent("copilot", later), grant)), "invalid_grant");
+}
+
+TEST_F(TokenServiceTest, ARevokedDelegationEndsWhatWasMadeOfIt) {
+  const auto alice = verify(user()).value();
+  const auto copilot = authenticator->issuers()->agent("copilot").value();
+  const auto row = delegations->make(alice, copilot, "shop", "", std::chrono::hours(2)).value();
+  ASSERT_TRUE(delegations->add(row).has_value());
+  const Changes grant{{"subject_token_type", std::string(kDelegationType)}};
+  const auto made = token(exchange(row.id, agent("copilot"), grant));
+  const auto further = token(exchange(made, agent("helper")));
+  ASSERT_TRUE(delegations->revoke(alice, row.id).value().has_value());
+  EXPECT_EQ(verify(made).error().kind, CredentialError::Kind::revoked);
+  EXPECT_EQ(verify(further).error().kind, CredentialError::Kind::revoked);
+  EXPECT_EQ(error(exchange(row.id, agent("copilot"), grant)), "invalid_grant");
+  // Also after a restart.
+  const auto again = Revocations::open(delegation_store, logout_store, clock).value();
+  Authentication how;
+  how.delegation = row.id;
+  EXPECT_TRUE(again->problem(alice.chain, how).has_value());
 }
 
 TEST_F(TokenServiceTest, AnIssuerCannotSpeakForUs) {

@@ -52,6 +52,26 @@ constexpr const char* kMigrations[] = {
          reason text not null,
          at_us integer not null,
          primary key (request, voter)) strict;)",
+    R"(create table delegation (
+         id text primary key,
+         user text not null,
+         agent text not null,
+         agent_issuer text not null,
+         agent_subject text not null,
+         connection text not null,
+         reason text not null,
+         credential text not null,
+         created_us integer not null,
+         expires_us integer not null,
+         revoked_us integer) strict;
+       create index delegation_user on delegation (user);
+       create index delegation_agent on delegation (agent_issuer, agent_subject);
+       create table logout (
+         issuer text not null,
+         subject text not null,
+         login_session text not null,
+         at_us integer not null,
+         primary key (issuer, subject, login_session)) strict;)",
 };
 
 int bind(sqlite3_stmt* statement, int at, const Value& value) {

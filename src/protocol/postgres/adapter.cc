@@ -14,12 +14,17 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::chrono::seconds cancel_s_max{5};
+constexpr std::size_t sessions_at_once = 100;
 
 struct Metrics {
   metrics::Gauge& open = metrics::gauge("sallyport_sessions_open", "Sessions that are open.",
                                         {{"protocol", "postgres"}});
   metrics::Counter& started = metrics::counter(
       "sallyport_sessions_total", "Sessions that were started.", {{"protocol", "postgres"}});
+  metrics::Counter& revoked = metrics::counter(
+      "sallyport_sessions_revoked_total",
+      "Open sessions that were ended because their right to be connected was gone.",
+      {{"protocol", "postgres"}});
   metrics::Counter& target_failed = metrics::counter(
       "sallyport_target_failures_total",
       "Sessions that ended because their target could not be reached.", {{"protocol", "postgres"}});
@@ -68,6 +73,7 @@ int server_major_of(const Upstream& upstream) {
 
 /// What can be reached from outside of a session's own coroutines: shutdown and cancel.
 struct Adapter::Live {
+  const Session* session = nullptr;
   Conversation* conversation = nullptr;
   Upstream* upstream = nullptr;
   const Permit* permit = nullptr;
@@ -109,6 +115,29 @@ std::shared_ptr<mask::Masker> Adapter::masker_of(const Target& target) {
   auto scanner = mask::Scanner::make(target.patterns, target.detectors);
   if (!scanner) throw std::bad_alloc();
   return maskers_.emplace_back(std::make_shared<mask::Masker>(*std::move(scanner), target.detect));
+}
+
+void Adapter::end_if_revoked(Live& live, bool policies) {
+  if (live.conversation == nullptr) return;
+  auto why =
+      policies ? shared_.guard.must_end(*live.session) : shared_.guard.revoked(*live.session);
+  if (!why) return;
+  counters().revoked.add();
+  live.conversation->end("revoked", "28000", "this session was ended: " + *why);
+}
+
+Task<void> Adapter::end_revoked(bool policies) {
+  const std::vector<std::weak_ptr<Live>> all(open_.begin(), open_.end());
+  const std::weak_ptr<bool> alive = alive_;
+  std::size_t asked = 0;
+  for (const std::weak_ptr<Live>& weak : all) {
+    if (const auto live = weak.lock()) end_if_revoked(*live, policies);
+    // Others' commands go on meanwhile.
+    if (++asked % sessions_at_once == 0) {
+      co_await net::Reactor::current().sleep_for(std::chrono::milliseconds(1));
+      if (alive.expired()) co_return;
+    }
+  }
 }
 
 Task<void> Adapter::tell(LoggedIn& client, ErrorText error) {
@@ -366,6 +395,7 @@ Task<Adapter::Ended> Adapter::converse(std::unique_ptr<LoggedIn> client, const S
                                        const Options& options, std::shared_ptr<const Target> target,
                                        bool read_only) {
   const auto live = std::make_shared<Live>();
+  live->session = &session;
   live->upstream = &upstream;
   live->permit = &permit;
   const CancelDesk::Place cancel = enter_cancel_desk(live, client->cancel_key_bytes);
@@ -421,6 +451,8 @@ Task<Adapter::Ended> Adapter::converse(std::unique_ptr<LoggedIn> client, const S
   {
     live->conversation = &conversation;
     const Reachable reachable(open_, live);
+    // What was revoked while the target was being reached ended no conversation.
+    end_if_revoked(*live, true);
     ended.end = co_await conversation.run();
   }
   ended.reset_begun = conversation.reset_begun();

@@ -67,6 +67,9 @@ class Adapter {
   Task<void> serve(std::unique_ptr<net::Stream> client);
 
   std::size_t sessions() const { return open_.size(); }
+  /// Ends every session that may not go on: whose credential was revoked and, if `policies`, whose
+  /// chain the policies would no longer let connect. Returns when all have been told.
+  Task<void> end_revoked(bool policies);
   /// Ends all sessions, each with its record; serve() of each returns soon after. No connection
   /// to a target is kept from then on.
   void end_all(std::string_view message);
@@ -116,6 +119,7 @@ class Adapter {
                                          const Options& options,
                                          std::shared_ptr<const Target> target, bool read_only);
   Task<void> tell(LoggedIn& client, ErrorText error);
+  void end_if_revoked(Live& live, bool policies);
 
   std::shared_ptr<const Options> options_;
   Shared shared_;
@@ -126,6 +130,7 @@ class Adapter {
   /// One for each way to detect that a connection has, shared by the sessions of this worker.
   std::vector<std::shared_ptr<mask::Masker>> maskers_;
   std::list<std::shared_ptr<Live>> open_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for end_revoked()
   std::list<net::Stream*> logging_in_;
   std::size_t clients_ = 0;
   Pool pool_;

@@ -6,7 +6,8 @@
 namespace sallyport::postgres {
 namespace {
 
-constexpr std::chrono::seconds last_words_max{2};
+// Of a client that does not read. A revoked session must be closed within a second.
+constexpr std::chrono::milliseconds last_words_max{500};
 
 }  // namespace
 
