@@ -1,22 +1,30 @@
 // A third-party OpenID provider (npm oidc-provider) for the interoperability test.
 //
-//   node server.mjs [--port N] [--audience URL]
+//   node server.mjs [--port N] [--audience URL] [--gateway URL]
 //
 // Prints one line of JSON when it listens: {"issuer": ..., "audience": ..., "pid": ...}.
 // Users alice (support) and bob (developer); client `sallyport-cli` with loopback redirects, PKCE and
 // the device grant, and oidc-provider's own development pages to log in (any password).
 //
+// With --gateway it tells that gateway of logouts (back-channel logout). It exchanges tokens too, with a
+// grant type registered as its documentation shows.
+//
 // For tests without a browser: GET /test/tokens answers tokens that this provider issued, in
-// the format of RFC 9068, good and bad, and forgeries of them, by name.
+// the format of RFC 9068, good and bad, and forgeries of them, by name. POST /test/mint signs the header
+// and claims of its JSON with npm jose: {"header", "claims", "with": "provider" | "stranger" | "public"}.
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
-import { Provider } from 'oidc-provider';
+import {
+  SignJWT, UnsecuredJWT, createLocalJWKSet, exportSPKI, importJWK, jwtVerify,
+} from 'jose';
+import { Provider, errors } from 'oidc-provider';
 
 const { values: options } = parseArgs({
   options: {
     port: { type: 'string', default: '0' },
     audience: { type: 'string', default: 'https://gateway.example.com' },
+    gateway: { type: 'string' },
   },
 });
 
@@ -54,13 +62,18 @@ const provider = new Provider(issuer, {
       grant_types: ['authorization_code', 'refresh_token',
         'urn:ietf:params:oauth:grant-type:device_code'],
       response_types: ['code'],
+      ...(options.gateway && {
+        backchannel_logout_uri: `${options.gateway}/oauth2/backchannel_logout`,
+        backchannel_logout_session_required: true,
+      }),
     },
     {
       client_id: 'support-copilot',
       client_secret: 'copilot secret',
       redirect_uris: [],
       response_types: [],
-      grant_types: ['client_credentials'],
+      grant_types: ['client_credentials',
+        'urn:ietf:params:oauth:grant-type:token-exchange'],
     },
   ],
   jwks: { keys },
@@ -70,10 +83,15 @@ const provider = new Provider(issuer, {
     accountId: sub,
     claims: () => ({ sub, ...users[sub] }),
   },
-  extraTokenClaims: (ctx, token) => users[token.accountId],
+  extraTokenClaims: (ctx, token) => {
+    const entities = ctx?.oidc?.entities ?? {};
+    const { sid } = entities.AuthorizationCode ?? entities.DeviceCode ?? {};
+    return { ...users[token.accountId], ...(sid && { sid }), ...ctx?.exchange };
+  },
   features: {
     devInteractions: { enabled: true },
     deviceFlow: { enabled: true },
+    backchannelLogout: { enabled: options.gateway !== undefined },
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
@@ -85,6 +103,47 @@ const provider = new Provider(issuer, {
   pkce: { required: () => true, methods: ['S256'] },
   cookies: { keys: ['only for a test'] },
 });
+
+// The provider's own token exchange: the agent that authenticates becomes the actor.
+provider.registerGrantType('urn:ietf:params:oauth:grant-type:token-exchange', async (ctx, next) => {
+  const { client, params } = ctx.oidc;
+  const { payload } = await jwtVerify(params.subject_token, createLocalJWKSet({
+    keys: keys.map(({ d, p, q, dp, dq, qi, ...key }) => key),
+  }), { issuer, audience: options.audience }).catch(() => {
+    throw new errors.InvalidGrant('subject_token is not valid');
+  });
+  ctx.exchange = { act: { sub: client.clientId, ...(payload.act && { act: payload.act }) } };
+  const token = new provider.AccessToken({ accountId: payload.sub, client, scope: payload.scope });
+  token.resourceServer = new provider.ResourceServer(options.audience, resourceServer());
+  ctx.oidc.entity('AccessToken', token);
+  ctx.body = {
+    access_token: await token.save(),
+    issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    token_type: 'Bearer',
+    expires_in: token.expiration,
+  };
+  await next();
+}, ['subject_token', 'subject_token_type', 'scope']);
+
+/// A token as a forger would make it: jose signs what it is told.
+async function mint({ header, claims, with: signer }) {
+  const now = Math.floor(Date.now() / 1000);
+  const body = {
+    iss: issuer, aud: options.audience, sub: 'alice', client_id: 'sallyport-cli', jti: `${Math.random()}`,
+    iat: now, exp: now + 300, groups: ['support'], ...claims,
+  };
+  const head = { alg: 'ES256', typ: 'at+jwt', kid: 'key-2', ...header };
+  Object.keys(head).forEach((name) => head[name] === null && delete head[name]);
+  if (head.alg === 'none') return new UnsecuredJWT(body).encode();
+  const secret = {
+    provider: () => importJWK(keys.find((key) => key.alg === head.alg), head.alg),
+    stranger: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+    // The classic confusion: the public key's own text as the secret of an HMAC.
+    public: async () => Buffer.from(await exportSPKI(await importJWK(
+      { kty: 'RSA', n: keys[0].n, e: keys[0].e }, 'RS256'))),
+  }[signer ?? 'provider'];
+  return new SignJWT(body).setProtectedHeader(head).sign(await secret());
+}
 
 async function issue(accountId, { alg = 'ES256', audience, clientId = 'sallyport-cli', ttl } = {}) {
   const client = await provider.Client.find(clientId);
@@ -132,6 +191,14 @@ async function tokens() {
 
 const handle = provider.callback();
 server.on('request', (request, response) => {
+  if (request.url === '/test/mint') {
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => mint(JSON.parse(Buffer.concat(parts))).then(
+      (token) => response.end(token),
+      (problem) => { response.statusCode = 500; response.end(`${problem.stack}\n`); }));
+    return undefined;
+  }
   if (request.url !== '/test/tokens') return handle(request, response);
   return tokens().then((all) => {
     response.setHeader('Content-Type', 'application/json');

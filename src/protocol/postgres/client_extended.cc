@@ -76,7 +76,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
-      end("expired", "28000", permit.error().reason);
+      end_refused(permit.error());
     } else {
       refuse_extended(permit.error(), "42501", 0);
     }
@@ -150,7 +150,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
-      end("expired", "28000", permit.error().reason);
+      end_refused(permit.error());
     } else {
       refuse_extended(permit.error(), "42501", 0);
     }
@@ -265,7 +265,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     if (ended_ || skipping_) co_return ok();
     if (!permit) {
       if (permit.error().kind == Refusal::Kind::session) {
-        end("expired", "28000", permit.error().reason);
+        end_refused(permit.error());
       } else {
         refuse_extended(permit.error(), "42501", 0);
       }

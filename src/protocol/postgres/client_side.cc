@@ -618,7 +618,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
   if (ended_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
-      end("expired", "28000", permit.error().reason);
+      end_refused(permit.error());
       co_return ok();
     }
     refuse_query(permit.error(), "42501", 0);

@@ -95,6 +95,10 @@ void Conversation::end(std::string reason, std::string_view sqlstate, std::strin
   upstream_.stream().close();
 }
 
+void Conversation::end_refused(const Refusal& refusal) {
+  end(guard_.revoked(session_) ? "revoked" : "expired", "28000", refusal.reason);
+}
+
 Task<Result<void>> Conversation::flush_client() {
   if (client_writing_.locked()) client_out_.gather();
   const auto guard = co_await client_writing_.lock();

@@ -244,6 +244,8 @@ class Conversation {
   /// flush_client() would do nothing.
   bool client_flushed() const { return client_out_.empty() && !client_writing_.locked(); }
   void stop(std::string reason, std::string detail);
+  /// Its credential is no longer good.
+  void end_refused(const Refusal& refusal);
 
   const Session& session_;
   const Permit& permit_;
