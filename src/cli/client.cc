@@ -181,10 +181,6 @@ std::string shell_quote(std::string_view text) {
   return quoted + "'";
 }
 
-std::string as_json(const identity::Json& json) {
-  return boost::json::serialize(to_boost(json));
-}
-
 void give_up(const Error& error) {
   fmt::print(stderr, "sallyport: {}\n", error.detail);
   switch (error.code) {
