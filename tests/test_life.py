@@ -111,11 +111,66 @@ def test_a_reload_reaches_open_sessions_and_a_bad_one_changes_nothing(start_demo
         connection.execute("select count(*) from orders")
 
 
-def cache_results(demo):
+def page_of(demo, path):
     context = ssl.create_default_context(cafile=demo.ready["ca_file"])
-    with urllib.request.urlopen(demo.ready["admin"]["url"] + "/metrics", context=context) as page:
-        found = re.findall(r'^sallyport_decision_cache_total\{result="(\w+)"\} (\S+)$',
-                           page.read().decode(), re.MULTILINE)
+    with urllib.request.urlopen(demo.ready["admin"]["url"] + path, context=context) as page:
+        return page.read().decode()
+
+
+def notice_of(demo):
+    """What /readyz says of the configuration, while the gateway is ready."""
+    ready = json.loads(page_of(demo, "/readyz"))
+    assert ready["status"] == "ready"
+    return next(c for c in ready["checks"] if c["name"] == "configuration").get("detail", "")
+
+
+def test_a_refused_reload_is_loud_and_the_policies_of_before_stay_in_force(start_demo):
+    demo = start_demo()
+    extra = demo.data / "policies/90-extra.cedar"
+    assert notice_of(demo) == ""
+    with psycopg.connect(demo.dsn("alice"), autocommit=True) as connection:
+        for number, wrong in enumerate([
+                # Valid Cedar that the schema refuses: an attribute that is not there.
+                '@id("typo") forbid (principal, action in Action::"sql:read", resource) '
+                'when { context.stmt.haswhere };',
+                # An approval that nobody would be asked for.
+                '@id("typo") @quorum("two") permit (principal, action, resource) '
+                'when { context has approval };',
+                # One wrong policy refuses the right ones beside it, too.
+                '@id("orders-closed") forbid (principal, action in Action::"sql:any", resource in '
+                'Table::"shop/shop/public/orders"); permit (principal is Usr, action, resource);']):
+            extra.write_text(wrong)
+            demo.process.send_signal(signal.SIGHUP)
+            wait_for_event(demo, "reload refused", number + 1)
+            connection.execute("select count(*) from orders")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("delete from orders")
+        assert log_says(demo, "90-extra.cedar:1:92: policy")
+        assert log_says(demo, "did you mean hasWhere?")
+        assert log_says(demo, "@quorum is a number from 1 to 100")
+        assert log_says(demo, "did you mean User?")
+        metrics = page_of(demo, "/metrics")
+        assert 'sallyport_reloads_total{result="refused"} 3' in metrics
+        assert "sallyport_reload_refused 1" in metrics
+        assert "was refused, what was in force before still is" in notice_of(demo)
+        assert "typo" not in notice_of(demo)
+        exported = demo.sallyport("ledger", "export", "--data", str(demo.data), "--kind", "gateway")
+        refused = [json.loads(line)["data"] for line in exported.stdout.splitlines()
+                   if "reload refused" in line]
+        assert len(refused) == 3
+        assert "did you mean hasWhere?" in refused[0]["detail"]
+
+        extra.unlink()
+        demo.process.send_signal(signal.SIGHUP)
+        wait_for_event(demo, "reloaded")
+        assert notice_of(demo) == ""
+        assert "sallyport_reload_refused 0" in page_of(demo, "/metrics")
+        connection.execute("select count(*) from orders")
+
+
+def cache_results(demo):
+    found = re.findall(r'^sallyport_decision_cache_total\{result="(\w+)"\} (\S+)$',
+                       page_of(demo, "/metrics"), re.MULTILINE)
     return {result: float(count) for result, count in found}
 
 

@@ -13,7 +13,12 @@ Health::Health(std::string_view version, std::string_view commit, const Clock& c
 
 void Health::add_check(std::string name, Check check) {
   for (const auto& known : checks_) SALLYPORT_CHECK(known.name != name);
-  checks_.push_back({std::move(name), std::move(check)});
+  checks_.push_back({std::move(name), std::move(check), {}});
+}
+
+void Health::add_notice(std::string name, Notice notice) {
+  for (const auto& known : checks_) SALLYPORT_CHECK(known.name != name);
+  checks_.push_back({std::move(name), {}, std::move(notice)});
 }
 
 void Health::add_routes(Router& router) {
@@ -28,13 +33,15 @@ void Health::add_routes(Router& router) {
 http::Response Health::readiness() const {
   bool ready = true;
   boost::json::array checks;
-  for (const auto& [name, check] : checks_) {
-    const auto outcome = check();
+  for (const auto& [name, check, notice] : checks_) {
+    const Result<void> outcome = check ? check() : ok();
     boost::json::object entry{{"name", name}, {"ok", outcome.has_value()}};
     if (!outcome) {
       ready = false;
       entry["error"] = to_string(outcome.error().code);
       entry["detail"] = outcome.error().detail;
+    } else if (const std::string told = notice ? notice() : std::string(); !told.empty()) {
+      entry["detail"] = told;
     }
     checks.push_back(std::move(entry));
   }

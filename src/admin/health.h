@@ -22,8 +22,13 @@ class Health {
 
   Health(std::string_view version, std::string_view commit, const Clock& clock = system_clock());
 
-  /// Before serving. Names are unique.
+  /// What an operator should know though all work is done as before; empty while there is nothing.
+  /// It is shown to whoever asks, too.
+  using Notice = std::function<std::string()>;
+
+  /// Before serving. Names are unique over checks and notices.
   void add_check(std::string name, Check check);
+  void add_notice(std::string name, Notice notice);
   /// From now on /readyz says 503, so that a load balancer sends no more clients.
   void set_draining() { draining_ = true; }
 
@@ -31,13 +36,15 @@ class Health {
   void add_routes(Router& router);
 
   /// {"status":"ready","checks":[{"name":"ledger","ok":true}]} with 200, or 503 with "status" being
-  /// "not ready" or "draining", and a "detail" in each check that failed.
+  /// "not ready" or "draining", and a "detail" in each check that failed and each notice that has
+  /// something to say.
   http::Response readiness() const;
 
  private:
   struct Named {
     std::string name;
-    Check check;
+    Check check;  // or
+    Notice notice;
   };
 
   http::Response metrics_page();

@@ -38,6 +38,21 @@ TEST(Health, OneFailingCheckIsShownWithItsDetail) {
   EXPECT_EQ(health.readiness().status, 200);
 }
 
+TEST(Health, ANoticeIsShownAndChangesNothing) {
+  Health health("1.2.3", "abc");
+  std::string notice;
+  health.add_notice("configuration", [&notice] { return notice; });
+  EXPECT_NE(health.readiness().body.find(R"({"name":"configuration","ok":true})"),
+            std::string::npos);
+  notice = "the last reload was refused";
+  const auto response = health.readiness();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_NE(response.body.find(
+                R"({"name":"configuration","ok":true,"detail":"the last reload was refused"})"),
+            std::string::npos)
+      << response.body;
+}
+
 TEST(Health, DrainingIsNotReady) {
   Health health("1.2.3", "abc");
   health.set_draining();

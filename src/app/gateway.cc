@@ -96,6 +96,18 @@ admin::ApiOptions api_options(const Config& config) {
   return options;
 }
 
+void count_reload(bool done) {
+  for (const bool each : {true, false}) {  // both are there from the first on
+    metrics::counter("sallyport_reloads_total", "Reloads of configuration and policies, by result.",
+                     {{"result", each ? "done" : "refused"}})
+        .add(each == done ? 1 : 0);
+  }
+  metrics::gauge("sallyport_reload_refused",
+                 "1 while what is in force is not what the files say, as the last reload was "
+                 "refused.")
+      .set(done ? 0 : 1);
+}
+
 void tell_reactor(const net::BackendChoice& choice, std::size_t workers) {
   const std::string name(net::to_string(choice.backend));
   metrics::gauge("sallyport_reactor_info", "What the workers' loops run on: 1 for the one.",
@@ -195,6 +207,14 @@ Result<void> Gateway::open_admin() {
     const ledger::Status status = ledger_->status();
     if (!status.accepting) return fail(Errc::unavailable, status.problem);
     return ok();
+  });
+  // Without the reason: whoever asks sees this, and policies are not for everybody.
+  health_->add_notice("configuration", [this]() -> std::string {
+    if (!reload_refused_at_) return {};
+    return fmt::format(
+        "the reload at {} was refused, what was in force before still is; why is in "
+        "the log and in the ledger",
+        to_iso8601(*reload_refused_at_));
   });
   health_->add_routes(router_);
   logins_->add_routes(router_);
@@ -432,11 +452,15 @@ net::Task<void> Gateway::shut_down() {
 void Gateway::reload() {
   if (stop_signals_ > 0) return;
   auto reloaded = try_reload();
+  count_reload(reloaded.has_value());
   if (reloaded) {
-    log::info("reloaded", {{"config", config_.file.string()}});
+    reload_refused_at_.reset();
+    log::info("reloaded",
+              {{"config", config_.file.string()}, {"policy_epoch", guard_->policies()->epoch()}});
     record("reloaded", "");
     return;
   }
+  reload_refused_at_ = system_clock().now();
   log::error("reload refused, everything stays as it was", {{"problem", reloaded.error().detail}});
   record("reload refused", reloaded.error().detail);
 }

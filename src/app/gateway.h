@@ -106,6 +106,7 @@ class Gateway {
   std::unique_ptr<net::Workers> workers_;
 
   std::unique_ptr<admin::Health> health_;
+  std::optional<WallTime> reload_refused_at_;  // what is in force is older than the files
   std::shared_ptr<admin::Api> api_;
   std::unique_ptr<admin::ApprovalsApi> approvals_api_;
   std::unique_ptr<admin::DelegationsApi> delegations_api_;
