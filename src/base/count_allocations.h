@@ -11,11 +11,9 @@ namespace sallyport {
 
 struct Allocations {
   std::atomic<std::uint64_t> count{0};
-  std::atomic<std::uint64_t> bytes{0};
 
   void* make(std::size_t size) noexcept {
     count.fetch_add(1, std::memory_order_relaxed);
-    bytes.fetch_add(size, std::memory_order_relaxed);
     return std::malloc(size);
   }
 };

@@ -30,6 +30,7 @@ class Judge {
   constructor(path) {
     this.process = spawn(path, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.waiting = [];
+    this.process.stdin.on('error', () => {}); // it died: its exit says so
     readline.createInterface({ input: this.process.stdout }).on('line', (line) => this.waiting.shift()(line));
     this.process.on('exit', (code) => { for (const done of this.waiting) done(JSON.stringify({ died: code })); });
   }
@@ -195,6 +196,10 @@ class Comparison {
   }
 }
 
+// Whoever stops a long run still learns how far it came.
+let stopped = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { stopped = true; });
+
 const judge = new Judge(options.judge);
 const comparison = new Comparison();
 const start = Date.now();
@@ -203,7 +208,7 @@ console.log(`seeds from ${first}, reference ${cedar.getCedarVersion()}`);
 for (let seed = first; ; seed++) {
   const enough = comparison.counts.requests >= Number(options.requests);
   const late = Number(options.seconds) > 0 && Date.now() - start > Number(options.seconds) * 1000;
-  if (enough || late) break;
+  if (enough || late || stopped) break;
   const world = new Generator(seed, { noise: Number(options.noise) }).world(Number(options['per-world']));
   prepare(world, seed);
   const ours = await judge.ask(world);
@@ -215,6 +220,7 @@ for (let seed = first; ; seed++) {
 }
 judge.stop();
 const seconds = ((Date.now() - start) / 1000).toFixed(0);
+if (stopped) console.log('stopped before the end');
 console.log(`${JSON.stringify(comparison.counts)} in ${seconds} s`);
 console.log(`${comparison.counts.requests} requests, ${comparison.disagreements} disagreements`);
 process.exitCode = comparison.disagreements === 0 ? 0 : 1;
