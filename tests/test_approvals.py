@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -192,6 +193,69 @@ def test_approve_this_run_that(shop):
                          prepare="set search_path = public, pg_catalog")
     approved_but_not_run("insert into notes values (2, 'base')", user="sam")
     assert count(shop, "that") == 0
+
+
+def test_what_a_name_means_is_approved_with_it(shop):
+    """EXECUTE of what was approved under that name, and not of what it means by now."""
+    with psycopg.connect(shop.dsn("alice"), autocommit=True) as alice:
+        failed = []
+
+        def run(sql, wanted):
+            def go():
+                try:
+                    alice.execute(sql)
+                except psycopg.Error as error:
+                    failed.append(error.sqlstate)
+            thread = threading.Thread(target=go)
+            thread.start()
+            request = wait_for_request(shop, sql)
+            approvals(shop, "dana", wanted, request)
+            thread.join(30)
+            return request
+
+        prepared = "prepare p (int) as insert into notes values ($1, 'prepared')"
+        run(prepared, "approve")
+        request = run("execute p(1)", "approve")
+        shown = sallyport(shop, "dana", "approvals", "show", request).stdout
+        assert "runs: " in shown and "'prepared'" in shown
+        assert count(shop, "prepared") == 1 and not failed
+        # Approved while nobody waits, and then the name is given to something else.
+        alice.execute("select 1")
+        left = Asking(shop, "alice", "execute p(2)", prepare="select 1")
+        assert left.result() == "26000"
+        alice.execute("deallocate p")
+        run("prepare p (int) as insert into notes values ($1, 'something else')", "approve")
+        assert run("execute p(1)", "deny") != request
+        assert failed == ["42501"] and count(shop, "something else") == 0
+
+
+def test_a_vote_of_who_may_not_vote_any_more_does_not_count(tmp_path):
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/10.cedar").write_text(POLICIES)
+    shop = Demo(tmp_path, "--policies", str(tmp_path / "policies"))
+    try:
+        sql = "delete from orders where id = 1"
+        psql = subprocess.Popen(["psql", "-X", shop.dsn("alice"), "-c", sql],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        request = wait_for_request(shop, sql)
+        psql.kill()
+        psql.wait()
+        time.sleep(2.5)
+        approvals(shop, "dana", "approve", request)
+        file = tmp_path / "policies/10.cedar"
+        file.write_text(POLICIES + '@id("dba-votes-no-more") forbid (principal in Group::"dba", '
+                        'action == Action::"approve", resource);')
+        shop.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 20
+        while "reloaded" not in shop.sallyport("ledger", "export", "--data", str(shop.data),
+                                               "--kind", "gateway").stdout:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        again = Asking(shop, "alice", sql)
+        assert again.result() == "42501"
+        assert "no longer" in str(again.error)
+    finally:
+        shop.stop()
 
 
 def test_other_parameters_are_another_request(shop):

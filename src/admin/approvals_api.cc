@@ -74,6 +74,7 @@ boost::json::object to_json(const Request& request) {
           {"database", request.database},
           {"text", request.text},
           {"parameters", std::move(parameters)},
+          {"bound", list_of(request.bound)},
           {"touches", std::move(touches)},
           {"risk", request.risk()},
           {"routes", std::move(routes)},

@@ -183,6 +183,9 @@ Result<void> Gateway::open() {
       [this](std::string_view event, const approval::Request& request, const std::string& who) {
         record_approval(event, request, who);
       },
+      [this](const approval::Request& request, const approval::Vote& vote) {
+        return !why_no_vote(request, vote.credential, vote.approve, vote.at);
+      },
       approval::DeskOptions{.pending_s = std::chrono::seconds(config_.approvals.pending_s)});
   auto policies = load_policies(config_);
   if (!policies) return fail(policies);
@@ -225,7 +228,7 @@ Result<void> Gateway::open_admin() {
   approvals_api_ = std::make_unique<admin::ApprovalsApi>(
       logins_->authenticator(), *desk_,
       [this](const approval::Request& request, const identity::Credential& who, bool approve) {
-        return why_no_vote(request, who, approve);
+        return why_no_vote(request, who, approve, system_clock().now());
       });
   approvals_api_->add_routes(router_);
   delegations_api_ = std::make_unique<admin::DelegationsApi>(
@@ -277,8 +280,8 @@ bool Gateway::may_connect(const identity::Credential& credential,
 }
 
 std::optional<std::string> Gateway::why_no_vote(const approval::Request& request,
-                                                const identity::Credential& who,
-                                                bool approve) const {
+                                                const identity::Credential& who, bool approve,
+                                                WallTime when) const {
   Session session;
   session.tenant = config_.tenant;
   session.protocol = request.protocol;
@@ -296,7 +299,7 @@ std::optional<std::string> Gateway::why_no_vote(const approval::Request& request
     if (identity.kind == IdentityKind::agent) vote.actors.push_back(identity.id);
   }
   command.context = std::move(vote);
-  const Decision decision = guard_->policies()->decide(session, command, system_clock().now());
+  const Decision decision = guard_->policies()->decide(session, command, when);
   if (decision.verdict == Verdict::allow) return std::nullopt;
   return decision.reason;
 }

@@ -70,8 +70,10 @@ class Gateway {
   /// What the policies would say to a login, for the list of connections and for tickets. The
   /// session asks again when it is opened.
   bool may_connect(const identity::Credential& credential, const std::string& connection) const;
+  /// By the policies of now, in the circumstances of `when`.
   std::optional<std::string> why_no_vote(const approval::Request& request,
-                                         const identity::Credential& who, bool approve) const;
+                                         const identity::Credential& who, bool approve,
+                                         WallTime when) const;
   void record_approval(std::string_view event, const approval::Request& request,
                        const std::string& who);
   Result<void> start_workers();

@@ -1,11 +1,9 @@
 #include "approval/desk.h"
 
 #include <algorithm>
-#include <boost/json.hpp>
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "identity/json.h"
 
 namespace sallyport::approval {
 namespace {
@@ -35,20 +33,15 @@ std::string not_entitled(const Request& request, const identity::Credential& vot
   return {};
 }
 
-std::vector<std::string> groups_of(std::string_view json) {
-  const auto parsed = identity::Json::parse(json, 1 << 20);
-  const auto groups = parsed ? parsed->strings() : std::nullopt;
-  return groups.value_or(std::vector<std::string>());
-}
-
 }  // namespace
 
 Desk::Desk(store::Database& database, const Clock& clock, Random& random, Notice notice,
-           DeskOptions options)
+           StillCounts still_counts, DeskOptions options)
     : store_(database),
       clock_(clock),
       random_(random),
       notice_(std::move(notice)),
+      still_counts_(std::move(still_counts)),
       options_(options) {}
 
 Result<Request> Desk::load(store::ApprovalRow row) {
@@ -75,9 +68,11 @@ Result<Request> Desk::load(store::ApprovalRow row) {
   auto votes = store_.votes(request->id);
   if (!votes) return fail(votes);
   for (store::VoteRow& vote : *votes) {
+    auto credential = identity::credential_from_json(vote.credential);
+    if (!credential) return fail(credential, "a vote on " + request->id);
     request->votes.push_back({.voter = std::move(vote.voter),
                               .name = std::move(vote.name),
-                              .groups = groups_of(vote.groups),
+                              .credential = std::move(*credential),
                               .approve = vote.approve,
                               .reason = std::move(vote.reason),
                               .at = vote.at});
@@ -97,6 +92,7 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
                   .kind = hold.kind,
                   .text = command.text,
                   .parameters = command.parameters,
+                  .bound = bound,
                   .actions = command.actions,
                   .routes = hold.routes,
                   .uses_left = hold.kind == "window" ? options_.window_uses_max : 1};
@@ -135,8 +131,11 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
 
 std::optional<Approval> Desk::approval_of(const Request& request, const Command& command) const {
   if (request.state != State::approved || request.ends_at <= clock_.now()) return std::nullopt;
+  Request now = request;
+  std::erase_if(now.votes, [&](const Vote& vote) { return !still_counts_(request, vote); });
+  if (now.votes_missing() > 0) return std::nullopt;
   Approval approval{.id = request.id, .kind = request.kind, .expires = request.ends_at};
-  for (const Vote& vote : request.votes) {
+  for (const Vote& vote : now.votes) {
     if (vote.approve) approval.approvers.push_back(vote.voter);
   }
   approval.quorum = static_cast<std::uint32_t>(approval.approvers.size());
@@ -198,12 +197,10 @@ Result<Request> Desk::vote(std::string_view id, const identity::Credential& vote
     if (request->state != State::pending) {
       return fail(Errc::denied, "it is " + std::string(to_string(request->state)) + " already");
     }
-    boost::json::array groups;
-    for (const std::string& group : who.groups) groups.emplace_back(group);
     auto counted = store_.vote({.request = request->id,
                                 .voter = who.id,
                                 .name = who.display_name,
-                                .groups = boost::json::serialize(groups),
+                                .credential = identity::to_json(voter),
                                 .approve = approve,
                                 .reason = reason.substr(0, reason_bytes_max),
                                 .at = clock_.now()});

@@ -33,17 +33,20 @@ class Desk {
   /// What happened, for the ledger and the notifiers. Called with no lock held.
   using Notice =
       std::function<void(std::string_view event, const Request&, const std::string& who)>;
+  /// Whether the policies of now would let that vote count.
+  using StillCounts = std::function<bool(const Request&, const Vote&)>;
 
   /// The references must outlive it.
   Desk(store::Database& database, const Clock& clock, Random& random, Notice notice,
-       DeskOptions options = {});
+       StillCounts still_counts, DeskOptions options = {});
 
   /// The open request of this chain for exactly this, or a new one. Fails with too_large if the
   /// chain has too many, with denied if the hold cannot be approved.
   Result<Request> ask(const Session& session, const Command& command, const Hold& hold,
                       const std::vector<std::string>& bound);
 
-  /// What people said yes to, as the policies see it. nullopt if it is not approved (any more).
+  /// What people said yes to, as the policies see it. nullopt if it is not approved (any more): a
+  /// vote of somebody who may not vote any more does not count.
   std::optional<Approval> approval_of(const Request& request, const Command& command) const;
 
   /// Takes a use of an approved request. False if there is none: used up, lapsed, revoked.
@@ -94,6 +97,7 @@ class Desk {
   const Clock& clock_;
   Random& random_;
   Notice notice_;
+  StillCounts still_counts_;
   const DeskOptions options_;
   std::mutex changing_;  // one change of requests at a time
   std::mutex watchers_mutex_;

@@ -71,7 +71,8 @@ class DeskTest : public testing::Test {
           *database_, clock_, system_random(),
           [this](std::string_view event, const Request&, const std::string& who) {
             events_.push_back(std::string(event) + " " + who);
-          });
+          },
+          [this](const Request&, const Vote& vote) { return vote.voter != no_longer_; });
     }
     return *desk_;
   }
@@ -83,6 +84,7 @@ class DeskTest : public testing::Test {
   Hold hold_;
   std::vector<std::string> bound_{"public", "gateway"};
   std::vector<std::string> events_;
+  std::string no_longer_;
   std::unique_ptr<Desk> desk_;
 };
 
@@ -252,6 +254,16 @@ TEST_F(DeskTest, LivesNoLongerThanTheCredentialOfWhoAsked) {
   const auto approved = desk().vote(ask().id, person("bob"), true, "");
   ASSERT_TRUE(approved);
   EXPECT_EQ(approved->ends_at, clock_.now() + 30s);
+}
+
+TEST_F(DeskTest, AVoteOfSomebodyWhoMayNotVoteAnyMoreDoesNotCount) {
+  const Request request = ask();
+  (void)desk().vote(request.id, person("bob"), true, "");
+  const auto approved = desk().vote(request.id, person("carol"), true, "");
+  ASSERT_TRUE(approved);
+  ASSERT_TRUE(desk().approval_of(*approved, command_));
+  no_longer_ = "carol";
+  EXPECT_FALSE(desk().approval_of(*approved, command_));
 }
 
 TEST_F(DeskTest, CanBeWithdrawn) {

@@ -130,9 +130,10 @@ std::size_t Request::votes_missing() const {
     const auto counts = [&](const Vote& vote) {
       return vote.approve &&
              (route.approvers.empty() ||
-              std::ranges::any_of(vote.groups, [&](const std::string& group) {
-                return std::ranges::find(route.approvers, group) != route.approvers.end();
-              }));
+              std::ranges::any_of(
+                  vote.credential.chain.subject().groups, [&](const std::string& group) {
+                    return std::ranges::find(route.approvers, group) != route.approvers.end();
+                  }));
     };
     const auto said_yes = static_cast<std::size_t>(std::ranges::count_if(votes, counts));
     const std::size_t needed = std::max<std::uint32_t>(1, route.quorum);
@@ -202,6 +203,7 @@ std::string body_of(const Request& request) {
                           {"kind", request.kind},
                           {"text", request.text},
                           {"parameters", std::move(parameters)},
+                          {"bound", list(request.bound)},
                           {"actions", std::move(actions)},
                           {"routes", std::move(routes)}});
 }
@@ -224,6 +226,9 @@ Result<Request> request_from_body(std::string_view body) {
     const identity::Json* const binary = one.member("binary");
     parameter.binary = binary != nullptr && binary->boolean().value_or(false);
     request.parameters.push_back(std::move(parameter));
+  }
+  if (const identity::Json* const bound = document->member("bound")) {
+    request.bound = bound->strings().value_or(std::vector<std::string>());
   }
   for (const identity::Json& one : array(*document, "actions")) {
     request.actions.push_back({text(one, "name"), {text(one, "type"), text(one, "id")}});

@@ -34,7 +34,7 @@ constexpr bool is_final(State state) {
 struct Vote {
   std::string voter;  // user id
   std::string name;   // for people
-  std::vector<std::string> groups;
+  identity::Credential credential;
   bool approve = false;
   std::string reason;
   WallTime at{};
@@ -51,6 +51,7 @@ struct Request {
   std::string kind;  // "statement": once; "window": for a time
   std::string text;
   std::vector<Parameter> parameters;
+  std::vector<std::string> bound;  // what else decides what it does, for people
   std::vector<Action> actions;
   std::vector<Route> routes;
   State state = State::pending;
@@ -70,9 +71,9 @@ struct Request {
 };
 
 /// What must be the same when an approval is used: the tenant, connection and database, the whole
-/// chain, and for a statement its text, its parameters, its safeguards, and `bound`, which is what else decides
-/// what it does (search_path, login role, types of parameters), in an order of the protocol's.
-/// For a window, its actions instead. Hex.
+/// chain, and for a statement its text, its parameters, its safeguards, and `bound`, which is what
+/// else decides what it does (search_path, login role, types of parameters), in an order of the
+/// protocol's. For a window, its actions instead. Hex.
 std::string hash_of(const Session& session, const Command& command, std::string_view kind,
                     const std::vector<std::string>& bound);
 

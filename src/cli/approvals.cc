@@ -92,6 +92,9 @@ void print_whole(const Json& request) {
                : encoded ? "binary, in base64: " + std::string(*value)
                          : "'" + printable(*value) + "'");
   }
+  for (const Json& bound : array(request, "bound")) {
+    fmt::print("  {}\n", printable(bound.string().value_or("")));
+  }
   fmt::print("\n");
   for (const Json& touched : array(request, "touches")) {
     fmt::print("  touches     {} {}\n", text(touched, "action"),

@@ -94,17 +94,17 @@ Result<bool> ApprovalStore::use(std::string_view id, std::string_view state,
 
 Result<bool> ApprovalStore::vote(const VoteRow& vote) {
   auto rows = database_->run(
-      "insert into approval_vote (request, voter, name, groups, approve, reason, at_us) "
+      "insert into approval_vote (request, voter, name, credential, approve, reason, at_us) "
       "values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing returning voter",
-      {vote.request, vote.voter, vote.name, vote.groups, std::int64_t{vote.approve}, vote.reason,
-       us(vote.at)});
+      {vote.request, vote.voter, vote.name, vote.credential, std::int64_t{vote.approve},
+       vote.reason, us(vote.at)});
   if (!rows) return fail(rows);
   return !rows->empty();
 }
 
 Result<std::vector<VoteRow>> ApprovalStore::votes(std::string_view request) {
   auto rows = database_->run(
-      "select voter, name, groups, approve, reason, at_us from approval_vote where request = ? "
+      "select voter, name, credential, approve, reason, at_us from approval_vote where request = ? "
       "order by at_us, voter",
       {std::string(request)});
   if (!rows) return fail(rows);
@@ -113,7 +113,7 @@ Result<std::vector<VoteRow>> ApprovalStore::votes(std::string_view request) {
     votes.push_back({.request = std::string(request),
                      .voter = std::get<std::string>(row[0]),
                      .name = std::get<std::string>(row[1]),
-                     .groups = std::get<std::string>(row[2]),
+                     .credential = std::get<std::string>(row[2]),
                      .approve = std::get<std::int64_t>(row[3]) != 0,
                      .reason = std::get<std::string>(row[4]),
                      .at = time_of(row[5])});

@@ -26,9 +26,9 @@ struct ApprovalRow {
 
 struct VoteRow {
   std::string request;
-  std::string voter;   // user id
-  std::string name;    // for people
-  std::string groups;  // JSON list
+  std::string voter;       // user id
+  std::string name;        // for people
+  std::string credential;  // JSON
   bool approve = false;
   std::string reason;
   WallTime at{};

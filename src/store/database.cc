@@ -47,7 +47,7 @@ constexpr const char* kMigrations[] = {
          request text not null references approval (id),
          voter text not null,
          name text not null,
-         groups text not null,
+         credential text not null,
          approve integer not null,
          reason text not null,
          at_us integer not null,

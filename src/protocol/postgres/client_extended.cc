@@ -34,13 +34,6 @@ Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std
   return {.value = to_base64(kept), .binary = true};
 }
 
-/// What an approval of it is bound to, beside its text and parameters.
-std::vector<std::string> types_of(const Prepared& prepared) {
-  std::vector<std::string> types;
-  for (const std::uint32_t type : prepared.parameter_types) types.push_back(std::to_string(type));
-  return types;
-}
-
 }  // namespace
 
 Task<Result<void>> Conversation::on_parse(const Message& message) {
@@ -146,7 +139,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
     if (!flushed) co_return fail(flushed);
   }
   ++end_.commands;
-  auto permit = co_await authorize(std::move(asked.command), types_of(*prepared));
+  auto permit = co_await authorize(asked, prepared->parameter_types);
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {
@@ -261,7 +254,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
       co_return ok();
     }
     ++end_.commands;
-    auto permit = co_await authorize(std::move(asked.command), types_of(*portal->prepared));
+    auto permit = co_await authorize(asked, portal->prepared->parameter_types);
     if (ended_ || skipping_) co_return ok();
     if (!permit) {
       if (permit.error().kind == Refusal::Kind::session) {

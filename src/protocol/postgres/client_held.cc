@@ -27,42 +27,41 @@ Refusal without_approval(const HeldCommand& held, const approval::Request& reque
 
 }  // namespace
 
-/// Decides, and waits where people have to say yes first. `bound` is what an approval must be for,
-/// beside the command itself.
-Task<std::expected<Permit, Refusal>> Conversation::authorize(Command command,
-                                                             std::vector<std::string> bound) {
+/// Decides, and waits where people have to say yes first. Takes the command out of `asked`; `types`
+/// are those that the client gave its parameters.
+Task<std::expected<Permit, Refusal>> Conversation::authorize(
+    Asked& asked, const std::vector<std::uint32_t>& types) {
   std::optional<HeldCommand> held;
-  auto permit = co_await guard_.authorize(session_, std::move(command), &decisions_, &held);
+  auto permit = co_await guard_.authorize(session_, std::move(asked.command), &decisions_, &held);
   if (!held) co_return permit;
-  bound.insert(bound.begin(),
-               {to_search_path(place_.search_path), target_ != nullptr ? target_->user : ""});
-  co_return co_await approved(std::move(*held), std::move(bound));
-}
-
-Task<std::expected<Permit, Refusal>> Conversation::approved(HeldCommand held,
-                                                            std::vector<std::string> bound) {
   // What came before need not wait for people.
   if (auto flushed = co_await upstream_.flush(); !flushed) stop("error", flushed.error().detail);
-  approval::Desk& desk = *guard_.approvals();
-  auto request = desk.ask(session_, held.command, *held.decision.hold, bound);
+  // What else decides what the command does. Names stand for what they mean now.
+  std::vector<std::string> bound{"search_path: " + to_search_path(place_.search_path),
+                                 "login: " + (target_ != nullptr ? target_->user : "")};
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    bound.push_back("type of $" + std::to_string(i + 1) + ": " + std::to_string(types[i]));
+  }
+  for (const Sent& named : asked.named) bound.push_back("runs: " + named.sql);
+  auto request = guard_.approvals()->ask(session_, held->command, *held->decision.hold, bound);
   if (!request) {
     const approval::Request none;
     co_return std::unexpected(guard_.refuse(
-        session_, held,
-        without_approval(held, none, "approval cannot be asked for: " + request.error().detail,
+        session_, *held,
+        without_approval(*held, none, "approval cannot be asked for: " + request.error().detail,
                          "try again later")));
   }
-  co_return co_await wait_for(*request, std::move(held));
+  co_return co_await wait_for(*request, std::move(*held), asked);
 }
 
-Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Request& asked,
-                                                            HeldCommand held) {
+Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Request& made,
+                                                            HeldCommand held, Asked& asked) {
   approval::Desk& desk = *guard_.approvals();
   net::Reactor& reactor = net::Reactor::current();
   // The watch may outlive this conversation in another thread's hands.
   const auto alive = std::make_shared<Conversation*>(this);
   const auto watch =
-      desk.watch(asked.id, reactor.poster(), [weak = std::weak_ptr<Conversation*>(alive)] {
+      desk.watch(made.id, reactor.poster(), [weak = std::weak_ptr<Conversation*>(alive)] {
         if (const auto found = weak.lock()) (*found)->progress_.notify();
       });
   const SteadyTime deadline = reactor.now() + options_.approval_s_max;
@@ -73,17 +72,22 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
   waiting_ = Waiting::yes;
   bool told = false;
   while (true) {
-    const auto found = desk.find(asked.id);
+    const auto found = desk.find(made.id);
     if (!found || !*found) {
       co_return std::unexpected(
           guard_.refuse(session_, held,
-                        without_approval(held, asked, "the request for approval cannot be read",
+                        without_approval(held, made, "the request for approval cannot be read",
                                          "try again later")));
     }
     const approval::Request& request = **found;
     const std::string who = request.closed_by.empty() ? "" : " by " + request.closed_by;
     switch (request.state) {
       case approval::State::approved:
+        if (told) {
+          if (auto why = co_await masked_otherwise(held, asked)) {
+            co_return std::unexpected(guard_.refuse(session_, held.command, std::move(*why)));
+          }
+        }
         co_return co_await guard_.authorize_approved(session_, std::move(held.command), request);
       case approval::State::pending:
         break;
@@ -127,6 +131,18 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
     }
     (void)co_await progress_.wait_until(std::min(deadline, reactor.now() + look_again));
   }
+}
+
+/// Why what was worked out before the wait may not be sent any more: tables and masks change.
+Task<std::optional<Refusal>> Conversation::masked_otherwise(HeldCommand& held, Asked& asked) {
+  if (!needs_protection(asked)) co_return std::nullopt;
+  asked.command = std::move(held.command);
+  const std::string sent = asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql;
+  asked.replaced_sql.clear();
+  co_await protect(asked, &sent);
+  held.command = std::move(asked.command);
+  if (asked.refusal) asked.refusal->hint = "run it again: the approval is still there";
+  co_return std::exchange(asked.refusal, std::nullopt);
 }
 
 bool Conversation::cancel_waiting() {

@@ -614,7 +614,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
     if (!flushed) co_return fail(flushed);
   }
   ++end_.commands;
-  auto permit = co_await authorize(std::move(asked.command), {});
+  auto permit = co_await authorize(asked, {});
   if (ended_) co_return ok();
   if (!permit) {
     if (permit.error().kind == Refusal::Kind::session) {

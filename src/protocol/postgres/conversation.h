@@ -147,11 +147,6 @@ class Conversation {
   void on_function_call();
   Result<void> on_copy(const Message& message);
 
-  // client_held.cc
-  Task<std::expected<Permit, Refusal>> authorize(Command command, std::vector<std::string> bound);
-  Task<std::expected<Permit, Refusal>> approved(HeldCommand held, std::vector<std::string> bound);
-  Task<std::expected<Permit, Refusal>> wait_for(const approval::Request& request, HeldCommand held);
-
   void restore_label();
   bool idle() const;
   Task<void> leave(std::string detail);
@@ -182,6 +177,13 @@ class Conversation {
     std::string_view sqlstate = "42501";
     std::uint32_t position = 0;
   };
+  // client_held.cc
+  Task<std::expected<Permit, Refusal>> authorize(Asked& asked,
+                                                 const std::vector<std::uint32_t>& types);
+  Task<std::expected<Permit, Refusal>> wait_for(const approval::Request& request, HeldCommand held,
+                                                Asked& asked);
+  Task<std::optional<Refusal>> masked_otherwise(HeldCommand& held, Asked& asked);
+
   /// Analyses a text and says what it would do, or why it may not be asked at all.
   Task<Asked> ask(std::string kind, std::string sql);
   Task<Asked> ask_prepared(std::string kind, std::shared_ptr<const Prepared> prepared);
