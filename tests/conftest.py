@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +24,21 @@ def reactor_options(given=()):
     return ["--reactor", REACTOR] if REACTOR and "--reactor" not in given else []
 
 
+def port_base(options=()):
+    """For `demo`: two free ports of its own. The usual ones would be tried by every demo of the
+    machine at once; these are below the range that the kernel takes ports of clients from."""
+    if "--port-base" in options:
+        return []
+    while True:
+        base = random.SystemRandom().randrange(20000, 32000, 2)
+        try:
+            for port in (base, base + 1):
+                socket.create_server(("127.0.0.1", port)).close()
+            return ["--port-base", str(base)]
+        except OSError:
+            continue
+
+
 class Demo:
     def __init__(self, folder, *options, wrapper=()):
         self.folder = pathlib.Path(folder)
@@ -31,7 +48,7 @@ class Demo:
         self.process = subprocess.Popen(
             [*wrapper, BINARY, "demo", "--no-wait", "--data", str(self.data),
              "--ready-file", str(self.ready_file),
-             *reactor_options(options), *options],
+             *port_base(options), *reactor_options(options), *options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 120
         while not self.ready_file.exists():
