@@ -18,7 +18,7 @@ constexpr std::size_t name_bytes_max = 63;                         // NAMEDATALE
 /// What goes into the ledger of a bound value: text as it is, binary as base64, and of a long one
 /// its beginning, its length and its hash. Takes what it keeps off `budget`.
 Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std::size_t& budget) {
-  if (!value) return {.value = std::nullopt, .binary = binary};
+  if (!value) return {.value = std::nullopt, .binary = binary, .sent_binary = binary};
   const std::size_t most = std::min(parameter_recorded_bytes_max, budget);
   if (value->size() > most) {
     constexpr std::size_t shown = 64;
@@ -26,12 +26,13 @@ Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std
     return {.value = to_base64(value->first(std::min(shown, value->size()))) + "... (" +
                      std::to_string(value->size()) + " bytes, sha256 " + to_hex(sha256(*value)) +
                      ")",
-            .binary = true};
+            .binary = true,
+            .sent_binary = binary};
   }
   budget -= value->size();
   const Bytes kept = *value;
   if (!binary && is_utf8(as_text(kept))) return {.value = std::string(as_text(kept))};
-  return {.value = to_base64(kept), .binary = true};
+  return {.value = to_base64(kept), .binary = true, .sent_binary = binary};
 }
 
 }  // namespace
@@ -68,11 +69,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
       co_await guard_.authorize_preparation(session_, std::move(asked.command), &decisions_);
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
-    if (permit.error().kind == Refusal::Kind::session) {
-      end_refused(permit.error());
-    } else {
-      refuse_extended(permit.error(), "42501", 0);
-    }
+    not_permitted(permit.error());
     co_return ok();
   }
   Reply reply;
@@ -142,17 +139,15 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   auto permit = co_await authorize(asked, prepared->parameter_types);
   if (ended_ || skipping_) co_return ok();
   if (!permit) {
-    if (permit.error().kind == Refusal::Kind::session) {
-      end_refused(permit.error());
-    } else {
-      refuse_extended(permit.error(), "42501", 0);
-    }
+    not_permitted(permit.error());
     co_return ok();
   }
   auto portal = std::make_shared<Portal>();
   portal->prepared = prepared;
   portal->parameters = std::move(parameters);
   portal->shield = asked.shield;
+  portal->meant_at = meaning();
+  portal->good_until = asked.good_until;
   portal->batch = batch_;
   portal->held = Held(held_bytes_, held);
   if (!names_.define(name, portal)) {
@@ -238,17 +233,19 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     }
     if (ended_ || skipping_) co_return ok();
   }
-  if (portal->permit && portal->permit->command().safeguards_epoch != 0 &&
-      portal->permit->command().safeguards_epoch != guard_.policies()->epoch()) {
-    // Bound under other policies: what it may show is decided again.
+  if (portal->permit && is_outdated(*portal)) {
     (void)guard_.settle(*std::exchange(portal->permit, std::nullopt),
-                        {.failed = true, .error = "the policies changed before it was executed"});
+                        {.failed = true, .error = "what it was decided by changed before it ran"});
   }
   if (!portal->permit) {
     Asked asked = co_await ask_prepared("execute", portal->prepared);
     if (ended_ || skipping_) co_return ok();
     asked.command.parameters = portal->parameters;
     portal->shield = asked.shield;
+    if (!asked.refusal && portal->meant_at != meaning() && masking_.concerns(session_)) {
+      asked.refusal = not_analysed("names mean something else than when this portal was bound",
+                                   "bind it again");
+    }
     if (asked.refusal) {
       refuse_extended(refused(asked), asked.sqlstate, 0);
       co_return ok();
@@ -257,14 +254,11 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     auto permit = co_await authorize(asked, portal->prepared->parameter_types);
     if (ended_ || skipping_) co_return ok();
     if (!permit) {
-      if (permit.error().kind == Refusal::Kind::session) {
-        end_refused(permit.error());
-      } else {
-        refuse_extended(permit.error(), "42501", 0);
-      }
+      not_permitted(permit.error());
       co_return ok();
     }
     portal->permit.emplace(std::move(*permit));
+    portal->good_until = asked.good_until;
   }
   about_to_run(*portal->prepared->analysis);
   portal->outcome.emplace();
@@ -278,6 +272,22 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
   reply.portal = portal;
   expect(std::move(reply));
   co_return ok();
+}
+
+/// Bound under other policies, or with a credential or an approval that has ended since.
+bool Conversation::is_outdated(const Portal& portal) const {
+  const WallTime now = guard_.clock().now();
+  const auto is_over = [now](WallTime end) { return end != WallTime{} && end <= now; };
+  return portal.permit->command().policy_epoch != guard_.policies()->epoch() ||
+         is_over(session_.authentication.expires_at) || is_over(portal.good_until);
+}
+
+void Conversation::not_permitted(const Refusal& refusal) {
+  if (refusal.kind == Refusal::Kind::session) {
+    end_refused(refusal);
+  } else {
+    refuse_extended(refusal, "42501", 0);
+  }
 }
 
 Task<Result<void>> Conversation::on_close(Bytes body) {

@@ -42,7 +42,21 @@ Task<std::expected<Permit, Refusal>> Conversation::authorize(
   for (std::size_t i = 0; i < types.size(); ++i) {
     bound.push_back("type of $" + std::to_string(i + 1) + ": " + std::to_string(types[i]));
   }
-  for (const Sent& named : asked.named) bound.push_back("runs: " + named.sql);
+  for (const Sent& named : asked.named) {
+    bound.push_back("runs: " + named.sql);
+    for (const std::uint32_t type : named.parameter_types) {
+      bound.push_back("with a parameter of type " + std::to_string(type));
+    }
+  }
+  for (const std::string& name : temporary_) bound.push_back("temporary relation: " + name);
+  if (temporary_.size() >= temporary_max) {  // and some that nobody knows
+    co_return std::unexpected(guard_.refuse(
+        session_, *held,
+        without_approval(*held, {},
+                         "this session has too many temporary relations to ask for an "
+                         "approval",
+                         "drop some, or ask in a new session")));
+  }
   auto request = guard_.approvals()->ask(session_, held->command, *held->decision.hold, bound);
   if (!request) {
     const approval::Request none;
@@ -81,8 +95,22 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
     }
     const approval::Request& request = **found;
     const std::string who = request.closed_by.empty() ? "" : " by " + request.closed_by;
+    if (waiting_ == Waiting::cancelled) {
+      (void)desk.withdraw(request.id, session_.chain.to_string());
+      Refusal refusal = without_approval(
+          held, request, "the statement was cancelled, and its request with it", "");
+      refusal.kind = Refusal::Kind::cancelled;
+      co_return std::unexpected(guard_.refuse(session_, held, std::move(refusal)));
+    }
+    // Nobody is there to see the answer: whoever asks again finds the request as it is, and the
+    // approval unused.
+    if (told && !ended_ && client_.peer_gone()) {
+      stop("client", "left while waiting for an approval");
+    }
+    if (ended_) co_return std::unexpected(not_yet(held, request));
     switch (request.state) {
       case approval::State::approved:
+        asked.good_until = request.ends_at;
         if (told) {
           if (auto why = co_await masked_otherwise(held, asked)) {
             co_return std::unexpected(guard_.refuse(session_, held.command, std::move(*why)));
@@ -112,29 +140,22 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
                              .detail = "request=" + request.id,
                              .hint = how_to(request) + " shows it; Ctrl-C cancels it"});
       answer_locally(std::move(notice), false);
-      if (auto flushed = co_await flush_client(); !flushed) ended_ = true;
+      if (auto flushed = co_await flush_client(); !flushed) stop("client", flushed.error().detail);
     }
-    if (waiting_ == Waiting::cancelled) {
-      (void)desk.withdraw(request.id, session_.chain.to_string());
-      Refusal refusal = without_approval(
-          held, request, "the statement was cancelled, and its request with it", "");
-      refusal.kind = Refusal::Kind::cancelled;
-      co_return std::unexpected(guard_.refuse(session_, held, std::move(refusal)));
-    }
-    // Nobody is there to see the answer: whoever asks again finds the request as it is.
-    if (!ended_ && client_.peer_gone()) stop("client", "left while waiting for an approval");
-    if (ended_ || reactor.now() >= deadline) {
-      co_return std::unexpected(
-          guard_.refuse(session_, held,
-                        without_approval(held, request, "nobody has approved it yet",
-                                         "run it again once it is approved: " + how_to(request))));
-    }
+    if (ended_ || reactor.now() >= deadline) co_return std::unexpected(not_yet(held, request));
     (void)co_await progress_.wait_until(std::min(deadline, reactor.now() + look_again));
   }
 }
 
+Refusal Conversation::not_yet(const HeldCommand& held, const approval::Request& request) {
+  return guard_.refuse(session_, held,
+                       without_approval(held, request, "nobody has approved it yet",
+                                        "run it again once it is approved: " + how_to(request)));
+}
+
 /// Why what was worked out before the wait may not be sent any more: tables and masks change.
 Task<std::optional<Refusal>> Conversation::masked_otherwise(HeldCommand& held, Asked& asked) {
+  held.command.policy_epoch = guard_.policies()->epoch();
   if (!needs_protection(asked)) co_return std::nullopt;
   asked.command = std::move(held.command);
   const std::string sent = asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql;

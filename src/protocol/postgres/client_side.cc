@@ -13,6 +13,7 @@
 namespace sallyport::postgres {
 namespace {
 
+constexpr std::size_t named_in_a_text_max = 32;
 constexpr std::size_t upstream_flush_bytes = 64 * 1024;
 // A pipeline may not keep the worker from its other sessions.
 constexpr int messages_per_turn = 32;
@@ -313,6 +314,7 @@ Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
   // A name that SQL made may only be used when it is certain what it means.
   if (std::ranges::any_of(asked.analysis->statements, uses_names)) co_await batches_answered();
   add_actions(*asked.analysis, sql::decidable(*asked.analysis, asked.command.text, place_), asked);
+  asked.command.policy_epoch = guard_.policies()->epoch();
   if (needs_protection(asked)) co_await protect(asked, nullptr);
   co_return asked;
 }
@@ -324,6 +326,7 @@ Task<Conversation::Asked> Conversation::ask_prepared(std::string kind,
   asked.command.text = prepared->sql;
   asked.analysis = prepared->analysis;
   add_actions(*prepared->analysis, decidable(*prepared), asked);
+  asked.command.policy_epoch = guard_.policies()->epoch();
   if (needs_protection(asked)) {
     const std::string sent = prepared->as.empty() ? prepared->sql : prepared->as;
     co_await protect(asked, &sent);
@@ -351,7 +354,7 @@ Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
   Masked masked = co_await masking_.mask(question(*asked.analysis, asked.command.text));
   guarded_ = guarded_ || masked.guarded;
   asked.command.safeguards = std::move(masked.safeguards);
-  asked.command.safeguards_epoch = masked.epoch;
+  asked.command.policy_epoch = masked.epoch;
   asked.shield = masked.shield;
   const auto other = [&](const std::string& before, const Masked& now) {
     if (now.refusal) {
@@ -462,7 +465,22 @@ std::optional<Refusal> Conversation::check_session_state(const sql::Statement& s
 void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
   std::shared_ptr<const sql::Analysis> meant;
   std::string sql;
-  if (statement.prepared == sql::NamedEffect::execute) {
+  const bool executes = statement.prepared == sql::NamedEffect::execute;
+  const bool reads =
+      statement.cursor == sql::CursorEffect::fetch || statement.cursor == sql::CursorEffect::move;
+  // FETCH may stand there a hundred thousand times.
+  const bool is_new = (executes || reads) && asked.names_seen
+                                                 .insert(executes ? "S" + statement.prepared_name
+                                                                  : "P" + statement.cursor_name)
+                                                 .second;
+  if (is_new && asked.names_seen.size() > named_in_a_text_max) {
+    asked.refusal = not_analysed("more than " + std::to_string(named_in_a_text_max) +
+                                     " prepared statements and cursors in one text",
+                                 "send it in parts");
+    asked.sqlstate = "54000";
+    return;
+  }
+  if (is_new && executes) {
     const auto prepared = names_.prepared(statement.prepared_name);
     if (prepared == nullptr) {
       asked.refusal =
@@ -472,15 +490,22 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
     }
     meant = prepared->analysis;
     sql = prepared->sql;
-    asked.named.push_back({.sql = sql, .as = prepared->as, .analysis = meant});
-  } else if (statement.cursor == sql::CursorEffect::fetch ||
-             statement.cursor == sql::CursorEffect::move) {
+    asked.named.push_back({.sql = sql,
+                           .as = prepared->as,
+                           .analysis = meant,
+                           .parameter_types = prepared->parameter_types});
+  } else if (is_new) {
     const Cursor* const cursor = names_.cursor(statement.cursor_name);
     if (cursor == nullptr) {
       asked.refusal =
           not_analysed("cursor \"" + statement.cursor_name + "\" does not exist",
                        "the gateway knows the cursors that DECLARE made in this session");
       asked.sqlstate = "34000";
+      return;
+    }
+    if (cursor->meant_at != meaning() && masking_.concerns(session_)) {
+      asked.refusal = not_analysed("names mean something else than when this cursor was declared",
+                                   "close it and declare it again");
       return;
     }
     meant = cursor->analysis;

@@ -171,6 +171,8 @@ class Conversation {
     std::string replaced_sql;  // what to send instead of the client's text, or empty
     /// What names in it stand for, as the client wrote it and as it was sent.
     std::vector<Sent> named;
+    std::set<std::string, std::less<>> names_seen;  // of the same
+    WallTime good_until{};                          // of an approval that it rests on
     std::shared_ptr<const Shield> shield;
     bool understood = false;  // its actions are known, so that the policies can be asked
     std::optional<Refusal> refusal;
@@ -182,6 +184,7 @@ class Conversation {
                                                  const std::vector<std::uint32_t>& types);
   Task<std::expected<Permit, Refusal>> wait_for(const approval::Request& request, HeldCommand held,
                                                 Asked& asked);
+  Refusal not_yet(const HeldCommand& held, const approval::Request& request);
   Task<std::optional<Refusal>> masked_otherwise(HeldCommand& held, Asked& asked);
 
   /// Analyses a text and says what it would do, or why it may not be asked at all.
@@ -238,6 +241,10 @@ class Conversation {
   void set_path(const sql::SettingChange& setting);
   void path_changed();
   bool steers(const sql::Analysis& analysis) const;
+  /// Another number: unqualified names may mean something else.
+  std::uint64_t meaning() const { return place_version_ * (temporary_max + 1) + temporary_.size(); }
+  bool is_outdated(const Portal& portal) const;
+  void not_permitted(const Refusal& refusal);
 
   void to_client(Bytes bytes) { client_out_.add(bytes); }
   void pass_to_client(const Message& message);
@@ -286,6 +293,7 @@ class Conversation {
   /// Something on the connection is masked or filtered for this chain: what the server says beside
   /// its answers is not for it. Stays, for a commit may say late what a statement did.
   bool guarded_ = false;
+  static constexpr std::size_t temporary_max = 1000;
   std::set<std::string, std::less<>> temporary_;  // relations that it made, if they are still there
   bool definitions_change_ = false;               // by the transaction that is open
   const bool reuse_;

@@ -48,6 +48,7 @@ struct Sent {
   std::string sql;
   std::string as;  // empty: the same
   std::shared_ptr<const sql::Analysis> analysis;
+  std::vector<std::uint32_t> parameter_types;
 
   const std::string& sent() const { return as.empty() ? sql : as; }
 };
@@ -56,7 +57,7 @@ struct Sent {
 /// waits for; 0 once the server has confirmed it.
 struct Prepared {
   std::string sql;
-  std::string as;  // what was sent, where that is not `sql`
+  std::string as;                              // what was sent, where that is not `sql`
   std::vector<std::uint32_t> parameter_types;  // as the client gave them
   std::shared_ptr<const sql::Analysis> analysis;
   std::shared_ptr<const Shield> shield;
@@ -78,6 +79,8 @@ struct Portal {
   std::optional<std::uint16_t> columns;              // of its rows, once described
   std::shared_ptr<const LookedAtColumns> looked_at;  // the same
   std::shared_ptr<const Shield> shield;              // what its rows may not show
+  std::uint64_t meant_at = 0;                        // as for a cursor
+  WallTime good_until{};  // of the approval that its Permit rests on, if it does
   std::uint64_t batch = 0;
   Held held;
 };
@@ -88,6 +91,9 @@ struct Cursor {
   std::string as;  // what was sent, where that is not `sql`
   std::shared_ptr<const sql::Analysis> analysis;
   bool hold = false;
+  /// The server reads it as names were when it was declared.
+  std::uint64_t meant_at = 0;
+  Held held;
 };
 
 constexpr std::size_t names_max = 10'000;  // of each kind; a client that leaks ends there

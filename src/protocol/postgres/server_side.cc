@@ -671,6 +671,7 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text,
         prepared->sql = text;
         prepared->as = sent;
         prepared->analysis = inner(statement);
+        prepared->held = Held(held_bytes_, text.size() + sent.size() + 512);
         std::shared_ptr<Prepared> before;
         kept = names_.define(statement.prepared_name, std::move(prepared), before);
         break;
@@ -688,10 +689,14 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text,
     }
     switch (statement.cursor) {
       case sql::CursorEffect::declare:
-        kept = kept && names_.define(statement.cursor_name, Cursor{.sql = std::string(text),
-                                                                   .as = std::string(sent),
-                                                                   .analysis = inner(statement),
-                                                                   .hold = statement.cursor_hold});
+        kept = kept &&
+               names_.define(statement.cursor_name,
+                             Cursor{.sql = std::string(text),
+                                    .as = std::string(sent),
+                                    .analysis = inner(statement),
+                                    .hold = statement.cursor_hold,
+                                    .meant_at = meaning(),
+                                    .held = Held(held_bytes_, text.size() + sent.size() + 512)});
         break;
       case sql::CursorEffect::close:
         if (statement.cursor_name.empty()) {
@@ -706,6 +711,9 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text,
         break;
     }
     if (!kept) end("protocol", "54000", "too many prepared statements or cursors");
+    if (held_bytes_ > options_.session_bytes_max) {
+      end("protocol", "53200", "this session holds more statements and cursors than it may");
+    }
     for (const sql::SettingChange& setting : statement.settings) set_path(setting);
     if (statement.transaction == sql::TransactionEffect::rollback_to &&
         (path_.before_transaction || path_.local)) {
@@ -719,7 +727,6 @@ void Conversation::apply(const sql::Analysis& analysis, std::string_view text,
 
 /// Names may mean something else from now on, and after the transaction that this is in.
 void Conversation::definitions_changed(const sql::Analysis& analysis) {
-  constexpr std::size_t temporary_max = 1000;
   for (const sql::Statement& one : analysis.statements) {
     for (const sql::RelationUse& relation : one.relations) {
       const bool made = relation.use == sql::Use::create && relation.temporary;
