@@ -385,7 +385,7 @@ def test_the_ledger_tells_the_whole_story(shop):
         ("approval.requested", "alice"), ("approval.approved", "dana"), ("approval.used", "alice")]
     ran = [record for record in records if record["kind"] == "command" and
            record["data"]["command"]["text"] == sql]
-    assert len(ran) == 1
+    assert [one["data"]["decision"]["approval"] for one in ran] == [request]
     assert shop.sallyport("ledger", "verify", "--data", str(shop.data)).returncode == 0
 
 

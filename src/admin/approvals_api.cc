@@ -97,8 +97,12 @@ http::Response broken(const Error& error) {
                  "try again");
 }
 
-/// The subject of this credential stands in the request's chain as itself.
+/// It is a request of this credential's: of a person's own, or of an agent's that acts for them; an
+/// agent's own only if it acts for the same.
 bool asks(const Request& request, const identity::Credential& who) {
+  if (who.chain.delegated()) {
+    return approval::key_of(request.requester.chain) == approval::key_of(who.chain);
+  }
   const Identity& subject = who.chain.subject();
   return std::ranges::any_of(request.requester.chain.identities, [&](const Identity& identity) {
     return identity.kind == subject.kind && identity.id == subject.id;
@@ -134,6 +138,8 @@ net::Task<http::Response> ApprovalsApi::handle(http::Request request) {
 }
 
 bool ApprovalsApi::may_see(const Request& request, const identity::Credential& who) const {
+  const std::string& only = who.authentication.connection;
+  if (!only.empty() && only != request.connection) return false;
   return asks(request, who) || !why_not_(request, who, true) || !why_not_(request, who, false);
 }
 
@@ -149,12 +155,10 @@ http::Response ApprovalsApi::list(const identity::Credential& who, std::string_v
                      "pending, approved, denied, expired, cancelled, consumed, lapsed, revoked");
     }
   }
-  auto all = desk_.list();
+  auto all = desk_.list(state, wanted != form->end() && !state);
   if (!all) return broken(all.error());
   boost::json::array shown;
   for (const Request& request : *all) {
-    const bool open = !approval::is_final(request.state);
-    if (wanted == form->end() ? !open : state && request.state != *state) continue;
     if (may_see(request, who)) shown.push_back(to_json(request));
   }
   return fresh(200, {{"approvals", std::move(shown)}});

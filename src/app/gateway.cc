@@ -27,6 +27,7 @@ namespace sallyport::app {
 namespace {
 
 constexpr std::chrono::milliseconds poll_interval{20};
+constexpr std::size_t approval_detail_bytes_max = 4096;
 constexpr std::chrono::seconds end_s_max{5};  // for ended sessions to write their last record
 
 std::size_t worker_count(const Config& config) {
@@ -282,8 +283,10 @@ bool Gateway::may_connect(const identity::Credential& credential,
 std::optional<std::string> Gateway::why_no_vote(const approval::Request& request,
                                                 const identity::Credential& who, bool approve,
                                                 WallTime when) const {
+  // Also asked on workers, while a reload replaces config_.
+  if (auto problem = logins_->revocations().problem(who.chain, who.authentication)) return problem;
   Session session;
-  session.tenant = config_.tenant;
+  session.tenant = request.tenant;
   session.protocol = request.protocol;
   session.connection = request.connection;
   session.chain = who.chain;
@@ -306,8 +309,10 @@ std::optional<std::string> Gateway::why_no_vote(const approval::Request& request
 
 void Gateway::record_approval(std::string_view event, const approval::Request& request,
                               const std::string& who) {
+  // The whole text is in the record of the command, if it runs.
   std::string detail = fmt::format("{} on {}: {}", request.requester.chain.to_string(),
                                    request.connection, request.text);
+  cut(detail, approval_detail_bytes_max);
   if (!request.votes.empty() && (event == "voted" || event == "approved" || event == "denied")) {
     detail = request.votes.back().reason;
   }

@@ -8,7 +8,7 @@
 namespace sallyport::approval {
 namespace {
 
-constexpr std::size_t listed_max = 1000;
+constexpr std::size_t listed_max = 200;
 constexpr std::size_t reason_bytes_max = 1000;
 constexpr std::size_t id_bytes = 10;
 
@@ -97,6 +97,11 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
                   .routes = hold.routes,
                   .uses_left = hold.kind == "window" ? options_.window_uses_max : 1};
   const std::string requester = key_of(session.chain);
+  std::string body = body_of(request);
+  if (body.size() > options_.request_bytes_max) {
+    return fail(Errc::too_large, "it is longer than anybody would read");
+  }
+  const WallTime now = clock_.now();
   {
     const std::lock_guard lock(changing_);
     auto open = store_.open_for(request.hash);
@@ -104,21 +109,32 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
     for (store::ApprovalRow& row : *open) {
       auto known = load(std::move(row));
       if (!known) return fail(known);
-      if (!is_final(known->state)) return known;
+      if (is_final(known->state)) continue;
+      if (known->routes == request.routes) return known;
+      // Other people have to say yes by now: what was said is of no use any more.
+      const State to = known->state == State::pending ? State::cancelled : State::revoked;
+      auto moved = store_.move(known->id, to_string(known->state), to_string(to), now, "policies");
+      if (!moved) return fail(moved);
     }
-    auto pending = store_.count(requester, to_string(State::pending));
+    if (auto purged = store_.purge(now - options_.kept); !purged) return fail(purged);
+    auto recent = store_.count_since(requester, now - std::chrono::hours(1));
+    if (!recent) return fail(recent);
+    if (*recent >= options_.hourly_per_requester_max) {
+      return fail(Errc::too_large, "too many requests for approval within an hour");
+    }
+    auto pending = store_.count(requester, to_string(State::pending), now);
     if (!pending) return fail(pending);
     if (*pending >= options_.pending_per_requester_max) {
       return fail(Errc::too_large, "too many requests for approval wait already");
     }
     request.id = "apr_" + random_hex(random_, id_bytes);
-    request.created_at = clock_.now();
+    request.created_at = now;
     request.ends_at = request.created_at + options_.pending_s;
     auto added = store_.add({.id = request.id,
                              .hash = request.hash,
                              .requester = requester,
                              .state = std::string(to_string(request.state)),
-                             .body = body_of(request),
+                             .body = std::move(body),
                              .created_at = request.created_at,
                              .ends_at = request.ends_at,
                              .closed_by = "",
@@ -129,13 +145,14 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
   return request;
 }
 
-std::optional<Approval> Desk::approval_of(const Request& request, const Command& command) const {
+std::optional<Approval> Desk::approval_of(const Request& request, const std::vector<Route>& routes,
+                                          const Command& command) const {
   if (request.state != State::approved || request.ends_at <= clock_.now()) return std::nullopt;
-  Request now = request;
-  std::erase_if(now.votes, [&](const Vote& vote) { return !still_counts_(request, vote); });
-  if (now.votes_missing() > 0) return std::nullopt;
+  std::vector<Vote> votes = request.votes;
+  std::erase_if(votes, [&](const Vote& vote) { return !still_counts_(request, vote); });
+  if (votes_missing(routes, votes) > 0) return std::nullopt;
   Approval approval{.id = request.id, .kind = request.kind, .expires = request.ends_at};
-  for (const Vote& vote : now.votes) {
+  for (const Vote& vote : votes) {
     if (vote.approve) approval.approvers.push_back(vote.voter);
   }
   approval.quorum = static_cast<std::uint32_t>(approval.approvers.size());
@@ -170,13 +187,20 @@ Result<Request> Desk::existing(std::string_view id) {
   return std::move(**found);
 }
 
-Result<std::vector<Request>> Desk::list() {
-  auto rows = store_.list(listed_max);
+Result<std::vector<Request>> Desk::list(std::optional<State> state, bool all_states) {
+  std::vector<std::string> states;
+  if (state) states = {std::string(to_string(*state))};
+  if (!state && !all_states) states = {"pending", "approved"};
+  auto rows = store_.list(states, listed_max);
   if (!rows) return fail(rows);
   std::vector<Request> all;
   for (store::ApprovalRow& row : *rows) {
+    const std::string id = row.id;
     auto request = load(std::move(row));
-    if (!request) return fail(request);
+    if (!request) {  // one that cannot be read must not hide the others
+      log::error("approval not readable", {{"request", id}, {"detail", request.error().detail}});
+      continue;
+    }
     all.push_back(std::move(*request));
   }
   return all;

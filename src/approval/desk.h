@@ -24,7 +24,10 @@ namespace sallyport::approval {
 struct DeskOptions {
   std::chrono::seconds pending_s{900};  // until a request expires
   std::size_t pending_per_requester_max = 20;
-  std::int64_t window_uses_max = 100;  // commands under one approval of a window
+  std::size_t hourly_per_requester_max = 200;  // requests, whatever became of them
+  std::size_t request_bytes_max = 256 * 1024;  // more than anybody would read
+  std::chrono::hours kept{24 * 90};            // once it is final; the ledger has it for ever
+  std::int64_t window_uses_max = 100;          // commands under one approval of a window
 };
 
 /// Shared by all threads.
@@ -46,15 +49,17 @@ class Desk {
                       const std::vector<std::string>& bound);
 
   /// What people said yes to, as the policies see it. nullopt if it is not approved (any more): a
-  /// vote of somebody who may not vote any more does not count.
-  std::optional<Approval> approval_of(const Request& request, const Command& command) const;
+  /// vote of somebody who may not vote any more does not count. `routes`: who has to say yes by the
+  /// policies of now.
+  std::optional<Approval> approval_of(const Request& request, const std::vector<Route>& routes,
+                                      const Command& command) const;
 
   /// Takes a use of an approved request. False if there is none: used up, lapsed, revoked.
   Result<bool> use(std::string_view id);
 
   Result<std::optional<Request>> find(std::string_view id);
-  /// Newest first, at most 1,000.
-  Result<std::vector<Request>> list();
+  /// Newest first, at most 200; in one state, those that are not final, or all.
+  Result<std::vector<Request>> list(std::optional<State> state, bool all = false);
 
   /// One person's word. Whether the policies allow it is for the caller to know; these rules hold
   /// whatever they say: nobody in the chain of the request, nor the owner of an agent in it, nor

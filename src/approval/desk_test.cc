@@ -109,6 +109,8 @@ TEST_F(DeskTest, WhateverIsNotTheSameIsAnotherRequest) {
   EXPECT_NE(ask().id, with_one) << "NULL";
   command_.parameters = {{.value = "1", .binary = true}};
   EXPECT_NE(ask().id, with_one) << "binary";
+  command_.parameters = {{.value = "1", .sent_binary = true}};
+  EXPECT_NE(ask().id, with_one) << "the same bytes, sent as binary";
   command_ = command;
   command_.actions.push_back({"sql:select", {"Table", "shop/shop/public/people"}});
   is_another("actions");
@@ -137,7 +139,7 @@ TEST_F(DeskTest, WhateverIsNotTheSameIsAnotherRequest) {
 TEST_F(DeskTest, QuorumCountsPeopleAndOnlyOfTheRoute) {
   const Request request = ask();
   EXPECT_EQ(request.votes_missing(), 2u);
-  EXPECT_FALSE(desk().approval_of(request, command_));
+  EXPECT_FALSE(desk().approval_of(request, hold_.routes, command_));
   auto after = desk().vote(request.id, person("bob"), true, "fine");
   ASSERT_TRUE(after);
   EXPECT_EQ(after->state, State::pending);
@@ -150,7 +152,7 @@ TEST_F(DeskTest, QuorumCountsPeopleAndOnlyOfTheRoute) {
   after = desk().vote(request.id, person("carol"), true, "");
   ASSERT_TRUE(after);
   EXPECT_EQ(after->state, State::approved);
-  const auto approval = desk().approval_of(*after, command_);
+  const auto approval = desk().approval_of(*after, hold_.routes, command_);
   ASSERT_TRUE(approval);
   EXPECT_EQ(approval->bound_hash, "00ff");
   EXPECT_EQ(approval->expires, clock_.now() + 600s);
@@ -243,7 +245,7 @@ TEST_F(DeskTest, TimeEndsIt) {
   auto approved = desk().vote(lapsed, person("bob"), true, "");
   ASSERT_TRUE(approved);
   clock_.pass(601s);
-  EXPECT_FALSE(desk().approval_of(*approved, command_));
+  EXPECT_FALSE(desk().approval_of(*approved, hold_.routes, command_));
   EXPECT_FALSE(*desk().use(lapsed));
   EXPECT_EQ((*desk().find(lapsed))->state, State::lapsed);
 }
@@ -261,9 +263,51 @@ TEST_F(DeskTest, AVoteOfSomebodyWhoMayNotVoteAnyMoreDoesNotCount) {
   (void)desk().vote(request.id, person("bob"), true, "");
   const auto approved = desk().vote(request.id, person("carol"), true, "");
   ASSERT_TRUE(approved);
-  ASSERT_TRUE(desk().approval_of(*approved, command_));
+  ASSERT_TRUE(desk().approval_of(*approved, hold_.routes, command_));
   no_longer_ = "carol";
-  EXPECT_FALSE(desk().approval_of(*approved, command_));
+  EXPECT_FALSE(desk().approval_of(*approved, hold_.routes, command_));
+}
+
+TEST_F(DeskTest, WhoHasToSayYesIsForThePoliciesOfNow) {
+  const Request request = ask();
+  (void)desk().vote(request.id, person("bob"), true, "");
+  const auto approved = desk().vote(request.id, person("carol"), true, "");
+  ASSERT_TRUE(approved);
+  hold_.routes[0].quorum = 3;
+  EXPECT_FALSE(desk().approval_of(*approved, hold_.routes, command_));
+  EXPECT_NE(ask().id, request.id);
+  EXPECT_EQ((*desk().find(request.id))->state, State::revoked);
+}
+
+TEST_F(DeskTest, WhatNobodyWouldReadIsNotAskedFor) {
+  command_.text = "select '" + std::string(256 * 1024, 'x') + "'";
+  EXPECT_EQ(refused(desk().ask(session_, command_, hold_, bound_)),
+            "it is longer than anybody would read");
+}
+
+TEST_F(DeskTest, ExpiredOnesAreNotInTheWay) {
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 20; ++i) {
+      command_.text = "delete from orders where id = " + std::to_string(i);
+      (void)ask();
+    }
+    clock_.pass(901s);
+  }
+}
+
+TEST_F(DeskTest, ThereIsALimitByTheHourAndAnEndToKeepingThem) {
+  for (int i = 0; i < 200; ++i) {
+    command_.text = "delete from orders where id = " + std::to_string(i);
+    (void)desk().withdraw(ask().id, "alice");
+  }
+  command_.text = "delete from orders";
+  EXPECT_EQ(refused(desk().ask(session_, command_, hold_, bound_)),
+            "too many requests for approval within an hour");
+  EXPECT_EQ(desk().list(std::nullopt, true)->size(), 200u);
+  EXPECT_EQ(desk().list(State::pending)->size(), 0u);
+  clock_.pass(std::chrono::hours(24 * 91));
+  (void)ask();
+  EXPECT_EQ(desk().list(std::nullopt, true)->size(), 1u);
 }
 
 TEST_F(DeskTest, CanBeWithdrawn) {

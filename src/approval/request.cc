@@ -124,7 +124,7 @@ std::int64_t Request::risk() const {
   return risk + (requester.chain.delegated() ? 10 : 0);
 }
 
-std::size_t Request::votes_missing() const {
+std::size_t votes_missing(const std::vector<Route>& routes, const std::vector<Vote>& votes) {
   std::size_t missing = 0;
   for (const Route& route : routes) {
     const auto counts = [&](const Vote& vote) {
@@ -154,6 +154,7 @@ std::string hash_of(const Session& session, const Command& command, std::string_
   hasher.number(command.parameters.size());
   for (const Parameter& parameter : command.parameters) {
     hasher.number(parameter.value.has_value()).number(parameter.binary);
+    hasher.number(parameter.sent_binary);
     hasher.add(parameter.value.value_or(""));
   }
   hasher.number(bound.size());

@@ -40,6 +40,9 @@ struct Vote {
   WallTime at{};
 };
 
+/// 1 where there is no route: nobody can say yes.
+std::size_t votes_missing(const std::vector<Route>& routes, const std::vector<Vote>& votes);
+
 struct Request {
   std::string id;
   std::string tenant;
@@ -67,7 +70,7 @@ struct Request {
   /// where an agent acts.
   std::int64_t risk() const;
   /// People who are still needed, of the route that needs most; 0: enough have said yes.
-  std::size_t votes_missing() const;
+  std::size_t votes_missing() const { return approval::votes_missing(routes, votes); }
 };
 
 /// What must be the same when an approval is used: the tenant, connection and database, the whole

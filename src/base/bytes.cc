@@ -188,4 +188,11 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+void cut(std::string& text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  text.resize(bytes_max);
+  text += "...";
+}
+
 }  // namespace sallyport

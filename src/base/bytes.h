@@ -56,4 +56,7 @@ Result<ByteVector> from_base64url(std::string_view text);
 /// True if the bytes are well-formed UTF-8 (no overlong forms, no surrogates).
 bool is_utf8(std::string_view text);
 
+/// Cuts a text to `bytes_max` and a mark behind it, between two characters of UTF-8.
+void cut(std::string& text, std::size_t bytes_max);
+
 }  // namespace sallyport

@@ -136,6 +136,7 @@ using CommandContext = std::variant<std::monostate, SqlContext, VoteContext>;
 struct Parameter {
   std::optional<std::string> value;  // nullopt is NULL
   bool binary = false;
+  bool sent_binary = false;  // not recorded: for the hash of an approval
 };
 
 /// What a client asks for at once: the exact bytes that would be sent, and what they would do.
@@ -149,8 +150,8 @@ struct Command {
   ByteVector raw;
   /// What is sent instead of `text`: the same with masks and row filters in it. Empty: the text.
   std::string executed;
-  std::vector<Safeguard> safeguards;   // in force
-  std::uint64_t safeguards_epoch = 0;  // of the policies that said so; 0: none were asked
+  std::vector<Safeguard> safeguards;  // in force
+  std::uint64_t policy_epoch = 0;     // of the policies that said so; 0: none were asked
   /// Known to change nothing: it may be sent before its record is durable, as long as no byte of
   /// its answer is released before that.
   bool read_only = false;
@@ -180,6 +181,8 @@ struct Route {
   std::string mode = "statement";      // @mode: or "window"
   std::string alert;                   // @alert, or empty
   std::string review;                  // @review, or empty
+
+  bool operator==(const Route&) const = default;
 };
 
 /// Which approval a held command lacks: one of that kind, to which every route has said yes.
@@ -204,6 +207,7 @@ struct Decision {
   std::uint64_t policy_epoch = 0;
   std::string reason;        // why not, for the client, when not allowed
   std::optional<Hold> hold;  // with that verdict, and only then
+  std::string approval;      // the id of what people said yes to and this rests on, or empty
 
   /// The first answer that said no, or null.
   const Answer* refused() const;

@@ -19,14 +19,6 @@ metrics::Counter& decisions(std::string_view verdict) {
 constexpr std::size_t refused_text_bytes_max = 64 * 1024;
 constexpr std::size_t reason_bytes_max = 1024;
 
-/// At most `bytes_max` and a mark, and still UTF-8.
-void cut(std::string& text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return;
-  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
-  text.resize(bytes_max);
-  text += "...";
-}
-
 struct Metrics {
   metrics::Counter& allowed = decisions("allow");
   metrics::Counter& denied = decisions("deny");
@@ -170,14 +162,20 @@ Task<std::expected<Permit, Refusal>> Guard::authorize_approved(const Session& se
   if (auto why = outdated(session, command, *in_force, now)) {
     co_return std::unexpected(std::move(*why));
   }
-  const auto approval = options_.approvals->approval_of(request, command);
+  cedar::Scratch scratch;
+  const Decision without = in_force->decide(session, command, now, scratch);
+  // Who has to say yes is for the policies of now to say, not for those that it was asked under.
+  const bool still_asked = without.hold && without.hold->kind == request.kind;
+  const auto approval =
+      still_asked ? options_.approvals->approval_of(request, without.hold->routes, command)
+                  : std::nullopt;
   Refusal refusal{.kind = Refusal::Kind::policy,
                   .reason = "the approval is no longer there",
                   .policy = "",
                   .hint = "run it again to ask once more"};
-  if (!approval) co_return std::unexpected(refuse(session, command, Decision{}, refusal));
-  cedar::Scratch scratch;
-  const Decision decision = in_force->decide(session, command, now, scratch, &*approval);
+  if (!approval) co_return std::unexpected(refuse(session, command, without, refusal));
+  Decision decision = in_force->decide(session, command, now, scratch, &*approval);
+  decision.approval = request.id;
   if (decision.verdict != Verdict::allow) {
     co_return std::unexpected(refuse(session, command, decision, refusal_of(decision)));
   }
@@ -196,7 +194,7 @@ Task<std::expected<Permit, Refusal>> Guard::authorize_approved(const Session& se
 
 std::optional<Refusal> Guard::outdated(const Session& session, const Command& command,
                                        const policy::Policies& in_force, WallTime now) {
-  if (command.safeguards_epoch != 0 && command.safeguards_epoch != in_force.epoch()) {
+  if (command.policy_epoch != 0 && command.policy_epoch != in_force.epoch()) {
     return refuse(session, command,
                   {.kind = Refusal::Kind::not_analysed,
                    .reason = "the policies changed while this was decided",
@@ -256,7 +254,9 @@ Refusal Guard::refuse(const Session& session, const Command& command, const Deci
 }
 
 Refusal Guard::refuse(const Session& session, const HeldCommand& held, Refusal refusal) {
-  return refuse(session, held.command, held.decision, std::move(refusal));
+  Command command = held.command;
+  cut(command.text, refused_text_bytes_max);
+  return refuse(session, command, held.decision, std::move(refusal));
 }
 
 Refusal Guard::refuse_understood(const Session& session, const Command& command, Refusal refusal,

@@ -136,6 +136,7 @@ void write_decision(JsonWriter& json, const Decision& decision) {
   }
   json.end_array();
   if (decision.hold) write_hold(json, *decision.hold);
+  if (!decision.approval.empty()) json.field("approval", decision.approval);
   json.end_object();
 }
 
@@ -245,10 +246,9 @@ std::string refusal_payload(const Session& session, const Command& command,
       .field("kind", to_string(refusal.kind))
       .field("reason", refusal.reason)
       .field("policy", refusal.policy)
-      .field("hint", refusal.hint)
-      .field("request", refusal.request)
-      .end_object()
-      .end_object();
+      .field("hint", refusal.hint);
+  if (!refusal.request.empty()) json.field("request", refusal.request);
+  json.end_object().end_object();
   return json.take();
 }
 

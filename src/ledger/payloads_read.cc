@@ -126,7 +126,7 @@ Identity read_identity(const Fields& fields) {
   identity.owner = fields.text("owner");
   identity.attested = fields.flag("attested");
   identity.active = fields.flag("active");
-  if (fields.raw().contains("job")) identity.job = read_texts(fields.object("job"));
+  if (fields.has("job")) identity.job = read_texts(fields.object("job"));
   return identity;
 }
 
@@ -181,9 +181,9 @@ Command read_command(const Fields& fields) {
   for (const json::value& item : fields.array("actions")) {
     command.actions.push_back(read_action(fields.of(item, "actions")));
   }
-  if (fields.raw().contains("sql")) command.context = read_sql(fields.object("sql"));
-  if (fields.raw().contains("executed")) command.executed = fields.text("executed");
-  if (fields.raw().contains("safeguards")) {
+  if (fields.has("sql")) command.context = read_sql(fields.object("sql"));
+  if (fields.has("executed")) command.executed = fields.text("executed");
+  if (fields.has("safeguards")) {
     for (const json::value& item : fields.array("safeguards")) {
       const Fields safeguard = fields.of(item, "safeguards");
       command.safeguards.push_back(
@@ -218,6 +218,7 @@ Decision read_decision(const Fields& fields) {
   if (to_string(decision.verdict) != verdict) fields.wrong("verdict");
   decision.policy_epoch = fields.number<std::uint64_t>("policy_epoch");
   decision.reason = fields.text("reason");
+  if (fields.has("approval")) decision.approval = fields.text("approval");
   for (const json::value& item : fields.array("answers")) {
     const Fields answer = fields.of(item, "answers");
     decision.answers.push_back({.principal = answer.text("principal"),
@@ -226,7 +227,7 @@ Decision read_decision(const Fields& fields) {
                                 .policies = answer.texts("policies"),
                                 .errors = answer.texts("errors")});
   }
-  if (fields.raw().contains("hold")) decision.hold = read_hold(fields.object("hold"));
+  if (fields.has("hold")) decision.hold = read_hold(fields.object("hold"));
   return decision;
 }
 
@@ -251,7 +252,7 @@ Refusal read_refusal(const Fields& fields) {
   refusal.reason = fields.text("reason");
   refusal.policy = fields.text("policy");
   refusal.hint = fields.text("hint");
-  refusal.request = fields.text("request");
+  if (fields.has("request")) refusal.request = fields.text("request");
   return refusal;
 }
 
@@ -274,9 +275,9 @@ Result<Session> parse_session_start(std::string_view session_id, std::string_vie
     session.source_port = fields.number<std::uint16_t>("source_port");
     session.tls = fields.flag("tls");
     session.started_at = fields.time("started_at_us");
-    if (fields.raw().contains("break_glass")) session.break_glass = fields.flag("break_glass");
-    if (fields.raw().contains("purpose")) session.purpose = fields.text("purpose");
-    if (fields.raw().contains("ticket")) session.ticket = fields.text("ticket");
+    if (fields.has("break_glass")) session.break_glass = fields.flag("break_glass");
+    if (fields.has("purpose")) session.purpose = fields.text("purpose");
+    if (fields.has("ticket")) session.ticket = fields.text("ticket");
     session.claimed = read_texts(fields.object("claimed"));
     return session;
   });
@@ -309,7 +310,7 @@ Result<OutcomeRecord> parse_outcome(std::string_view payload) {
     record.outcome.rows = fields.number<std::uint64_t>("rows");
     record.outcome.bytes = fields.number<std::uint64_t>("bytes");
     record.outcome.masked_fields = fields.number<std::uint64_t>("masked_fields");
-    if (fields.raw().contains("detected")) {
+    if (fields.has("detected")) {
       const Fields detected = fields.object("detected");
       for (const auto& entry : detected.raw()) {
         record.outcome.detected[std::string(entry.key())] =

@@ -56,6 +56,7 @@ Decision a_decision() {
                                    .quorum = 2,
                                    .ttl = std::chrono::minutes(30),
                                    .alert = "page:security"}}};
+  decision.approval = "apr_1";
   return decision;
 }
 
@@ -102,6 +103,7 @@ TEST(Payloads, ACommandComesBackAndStaysValidUtf8) {
   EXPECT_EQ(back->decision.verdict, Verdict::hold);
   EXPECT_EQ(back->decision.policy_epoch, 18446744073709551615U);
   EXPECT_EQ(back->decision.answers[0].policies, a_decision().answers[0].policies);
+  EXPECT_EQ(back->decision.approval, "apr_1");
   ASSERT_TRUE(back->decision.hold);
   EXPECT_EQ(back->decision.hold->kind, "statement");
   ASSERT_EQ(back->decision.hold->routes.size(), 1U);
@@ -113,13 +115,19 @@ TEST(Payloads, ACommandComesBackAndStaysValidUtf8) {
 }
 
 TEST(Payloads, ARefusalAndAnOutcomeComeBack) {
-  const Refusal refusal{
-      .kind = Refusal::Kind::not_analysed, .reason = "r", .policy = "p", .hint = "h"};
+  Refusal refusal{.kind = Refusal::Kind::not_analysed, .reason = "r", .policy = "p", .hint = "h"};
   const auto refused =
       parse_refusal(refusal_payload(a_session(), a_command(), a_decision(), refusal));
   ASSERT_TRUE(refused) << refused.error().detail;
   EXPECT_EQ(refused->refusal.kind, Refusal::Kind::not_analysed);
   EXPECT_EQ(refused->refusal.policy, "p");
+  EXPECT_EQ(refused->refusal.request, "");
+  refusal.request = "apr_1";
+  refusal.kind = Refusal::Kind::approval;
+  const auto held = parse_refusal(refusal_payload(a_session(), a_command(), a_decision(), refusal));
+  ASSERT_TRUE(held) << held.error().detail;
+  EXPECT_EQ(held->refusal.request, "apr_1");
+  EXPECT_EQ(held->refusal.kind, Refusal::Kind::approval);
   const auto outcome = parse_outcome(
       outcome_payload(7, {.failed = true, .error = "42501", .rows = 3, .detected = {{"email", 2}}},
                       std::chrono::seconds(1)));

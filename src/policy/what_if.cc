@@ -15,9 +15,11 @@ constexpr std::chrono::minutes what_if_ttl{1};
 /// Above any that a policy asks for.
 constexpr std::uint32_t what_if_quorum = 1'000'000;
 
+/// Or runs what the actions do not tell, so that another text of the same actions does anything.
 bool is_administrative(const Action& action) {
-  constexpr std::string_view names[] = {"sql:create", "sql:alter",     "sql:drop",     "sql:grant",
-                                        "sql:set",    "sql:copy_file", "sql:replicate"};
+  constexpr std::string_view names[] = {"sql:create",    "sql:alter", "sql:drop",
+                                        "sql:grant",     "sql:set",   "sql:copy_file",
+                                        "sql:replicate", "sql:call",  "sql:truncate"};
   return std::ranges::find(names, action.name) != std::ranges::end(names);
 }
 

@@ -36,6 +36,11 @@ Result<std::vector<ApprovalRow>> select(Database& database, std::string_view whe
   return all;
 }
 
+Result<std::size_t> number(Result<std::vector<Row>> rows) {
+  if (!rows) return fail(rows);
+  return static_cast<std::size_t>(std::get<std::int64_t>((*rows)[0][0]));
+}
+
 }  // namespace
 
 Result<void> ApprovalStore::add(const ApprovalRow& row) {
@@ -59,16 +64,43 @@ Result<std::vector<ApprovalRow>> ApprovalStore::open_for(std::string_view hash) 
                 {std::string(hash)}, 1000);
 }
 
-Result<std::vector<ApprovalRow>> ApprovalStore::list(std::size_t rows_max) {
-  return select(*database_, "order by created_us desc, id limit ?",
-                {static_cast<std::int64_t>(rows_max)}, rows_max);
+Result<std::vector<ApprovalRow>> ApprovalStore::list(const std::vector<std::string>& states,
+                                                     std::size_t rows_max) {
+  std::string where;
+  std::vector<Value> parameters;
+  for (const std::string& state : states) {
+    where += where.empty() ? "where state in (?" : ", ?";
+    parameters.emplace_back(state);
+  }
+  if (!where.empty()) where += ") ";
+  parameters.emplace_back(static_cast<std::int64_t>(rows_max));
+  return select(*database_, where + "order by created_us desc, id limit ?", parameters, rows_max);
 }
 
-Result<std::size_t> ApprovalStore::count(std::string_view requester, std::string_view state) {
-  auto rows = database_->run("select count(*) from approval where requester = ? and state = ?",
-                             {std::string(requester), std::string(state)});
-  if (!rows) return fail(rows);
-  return static_cast<std::size_t>(std::get<std::int64_t>((*rows)[0][0]));
+Result<std::size_t> ApprovalStore::count(std::string_view requester, std::string_view state,
+                                         WallTime now) {
+  return number(database_->run(
+      "select count(*) from approval where requester = ? and state = ? and ends_us > ?",
+      {std::string(requester), std::string(state), us(now)}));
+}
+
+Result<std::size_t> ApprovalStore::count_since(std::string_view requester, WallTime since) {
+  return number(
+      database_->run("select count(*) from approval where requester = ? and created_us > ?",
+                     {std::string(requester), us(since)}));
+}
+
+Result<void> ApprovalStore::purge(WallTime before) {
+  return database_->transaction([&](Database& database) -> Result<void> {
+    constexpr std::string_view which =
+        "(select id from approval where created_us < ?1 and ends_us < ?1)";
+    for (const std::string_view sql :
+         {"delete from approval_vote where request in ", "delete from approval where id in "}) {
+      auto done = database.run(std::string(sql) + std::string(which), {us(before)});
+      if (!done) return fail(done);
+    }
+    return ok();
+  });
 }
 
 Result<bool> ApprovalStore::move(std::string_view id, std::string_view from, std::string_view to,

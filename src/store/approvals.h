@@ -43,9 +43,14 @@ class ApprovalStore {
   Result<std::optional<ApprovalRow>> find(std::string_view id);
   /// In one of the two states that are not final, newest first.
   Result<std::vector<ApprovalRow>> open_for(std::string_view hash);
-  /// Newest first.
-  Result<std::vector<ApprovalRow>> list(std::size_t rows_max);
-  Result<std::size_t> count(std::string_view requester, std::string_view state);
+  /// Newest first; no states: in any.
+  Result<std::vector<ApprovalRow>> list(const std::vector<std::string>& states,
+                                        std::size_t rows_max);
+  /// Of those that have not ended.
+  Result<std::size_t> count(std::string_view requester, std::string_view state, WallTime now);
+  Result<std::size_t> count_since(std::string_view requester, WallTime since);
+  /// Forgets what was asked for before, if it has ended.
+  Result<void> purge(WallTime before);
 
   /// From one state to another, at most once however many ask: true for the one that did it.
   Result<bool> move(std::string_view id, std::string_view from, std::string_view to,
