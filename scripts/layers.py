@@ -14,7 +14,7 @@ ROWS = [
     ["protocol/postgres"],
     ["protocol/postgres/sql"],
     ["protocol/postgres/catalog"],
-    ["guard"],
+    ["guard", "content"],
     ["policy", "approval", "ledger", "mask"],
     ["identity"],
     ["store"],  # tickets are kept there
@@ -24,7 +24,7 @@ ROWS = [
     ["base"],
 ]
 # These do no I/O, so net/ is out of their reach as well.
-WITHOUT_IO = ["cedar", "core", "http", "policy", "mask", "protocol/postgres/sql",
+WITHOUT_IO = ["cedar", "content", "core", "http", "policy", "mask", "protocol/postgres/sql",
               "protocol/postgres/catalog"]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}

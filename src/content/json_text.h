@@ -1,0 +1,47 @@
+#pragma once
+// The texts of JSON strings: from what is between the quotes to what it means, and back.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace sallyport::content {
+
+/// The first byte that is not plain ASCII of a string: a quote, a backslash, a control character or
+/// the first of a longer character; `end` if there is none.
+const char* find_special(const char* at, const char* end);
+
+/// Takes the escapes of a text that comes in pieces apart. The lexer has checked it already. Half a
+/// surrogate pair becomes U+FFFD.
+class Unescaper {
+ public:
+  void feed(std::string_view raw, std::string& to);
+  /// Ends a string; what is still half a pair is put behind it.
+  void finish(std::string& to);
+  /// Something was not a character: two readers may see different texts.
+  bool ambiguous() const { return ambiguous_; }
+
+ private:
+  void put(unsigned code, std::string& to);
+  void end_high(std::string& to);
+
+  enum class At : std::uint8_t { text, escape, hex };
+  At at_ = At::text;
+  unsigned digits_ = 0;
+  unsigned code_ = 0;
+  unsigned high_ = 0;
+  bool ambiguous_ = false;
+};
+
+/// The name of a member as it is meant; nullopt if readers may differ about it (half a surrogate
+/// pair, a zero).
+std::optional<std::string> unescape_name(std::string_view raw);
+
+/// With quotes around it.
+void append_quoted(ByteVector& out, std::string_view text);
+/// Without.
+void append_escaped(ByteVector& out, std::string_view text);
+
+}  // namespace sallyport::content

@@ -1,0 +1,211 @@
+#include "content/selector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "content/json_path.h"
+
+namespace sallyport::content {
+
+Selector::Node Selector::member(Node node, std::string_view name) const {
+  const Entry& entry = nodes_[node];
+  const std::uint32_t count = entry.edges_end - entry.edges_begin;
+  const Edge* const begin = edges_.data() + entry.edges_begin;
+  if (count <= 8) {
+    for (const Edge* edge = begin; edge != begin + count; ++edge) {
+      if (edge->name == name) return edge->to;
+    }
+    return entry.other;
+  }
+  const Edge* const edge =
+      std::lower_bound(begin, begin + count, name,
+                       [](const Edge& a, std::string_view wanted) { return a.name < wanted; });
+  return edge != begin + count && edge->name == name ? edge->to : entry.other;
+}
+
+std::vector<std::string> Selector::classes() const {
+  std::set<std::string> all;
+  for (const auto& label : labels_) all.insert(label.begin(), label.end());
+  return {all.begin(), all.end()};
+}
+
+SelectorBuilder::State SelectorBuilder::add_state() {
+  entries_.emplace_back();
+  return static_cast<State>(entries_.size() - 1);
+}
+
+void SelectorBuilder::on_member(State from, std::string name, State to) {
+  entries_[from].members[std::move(name)].push_back(to);
+}
+
+void SelectorBuilder::on_any_member(State from, State to) {
+  entries_[from].any_member.push_back(to);
+}
+
+void SelectorBuilder::on_other_member(State from, State to) {
+  entries_[from].other_member.push_back(to);
+}
+
+void SelectorBuilder::on_element(State from, State to) {
+  entries_[from].element.push_back(to);
+}
+
+void SelectorBuilder::also(State from, State to) {
+  entries_[from].also.push_back(to);
+}
+
+void SelectorBuilder::classify(State state, std::span<const std::string> classes) {
+  if (entries_[state].classes.empty() && !classes.empty()) on_element(state, state);
+  entries_[state].classes.insert(classes.begin(), classes.end());
+}
+
+Result<void> SelectorBuilder::add(const PathRule& rule) {
+  auto steps = parse_json_path(rule.path);
+  if (!steps) return fail(steps);
+  State at = root;
+  for (JsonPathStep& step : *steps) {
+    if (step.anywhere) {
+      const State deep = add_state();
+      also(at, deep);
+      on_any_member(deep, deep);
+      on_element(deep, deep);
+      at = deep;
+    }
+    const State next = add_state();
+    if (step.name) {
+      on_member(at, *std::move(step.name), next);
+    } else {
+      on_any_member(at, next);
+      on_element(at, next);
+    }
+    at = next;
+  }
+  classify(at, rule.classes);
+  return ok();
+}
+
+/// States from which something classified can be reached. The others need not be followed, which is
+/// what keeps the combinations few: most of a schema is not classified.
+std::vector<bool> SelectorBuilder::live() const {
+  std::vector<std::vector<State>> back(entries_.size());
+  std::vector<bool> live(entries_.size());
+  std::deque<State> waiting;
+  for (State from = 0; from < entries_.size(); ++from) {
+    const Entry& entry = entries_[from];
+    for (const auto& [name, states] : entry.members) {
+      for (const State to : states) back[to].push_back(from);
+    }
+    for (const auto* states :
+         {&entry.any_member, &entry.other_member, &entry.element, &entry.also}) {
+      for (const State to : *states) back[to].push_back(from);
+    }
+    if (!entry.classes.empty()) waiting.push_back(from);
+  }
+  while (!waiting.empty()) {
+    const State at = waiting.front();
+    waiting.pop_front();
+    if (live[at]) continue;
+    live[at] = true;
+    waiting.insert(waiting.end(), back[at].begin(), back[at].end());
+  }
+  return live;
+}
+
+void SelectorBuilder::close(States& states, const std::vector<bool>& live) const {
+  std::vector<State> waiting(states.begin(), states.end());
+  states.clear();
+  while (!waiting.empty()) {
+    const State at = waiting.back();
+    waiting.pop_back();
+    if (!live[at] || !states.insert(at).second) continue;
+    waiting.insert(waiting.end(), entries_[at].also.begin(), entries_[at].also.end());
+  }
+}
+
+/// The subset construction: a node for every set of states that can hold at once.
+struct SelectorBuilder::Work {
+  const SelectorBuilder& builder;
+  std::vector<bool> live;
+  std::map<States, Selector::Node> known;
+  std::deque<const States*> waiting;
+  std::map<std::vector<std::string>, Selector::Label> labels;
+  Selector made;
+
+  Selector::Node node_of(States states) {
+    builder.close(states, live);
+    if (states.empty()) return Selector::nothing;
+    const auto [at, fresh] =
+        known.try_emplace(std::move(states), static_cast<Selector::Node>(known.size() + 1));
+    if (fresh) waiting.push_back(&at->first);
+    return at->second;
+  }
+
+  Selector::Label label_of(const States& states) {
+    std::set<std::string> classes;
+    for (const State state : states) {
+      classes.insert(builder.entries_[state].classes.begin(),
+                     builder.entries_[state].classes.end());
+    }
+    if (classes.empty()) return 0;
+    const auto [at, fresh] =
+        labels.try_emplace(std::vector<std::string>(classes.begin(), classes.end()),
+                           static_cast<Selector::Label>(made.labels_.size()));
+    if (fresh) made.labels_.push_back(at->first);
+    return at->second;
+  }
+
+  void expand(const States& states) {
+    Selector::Entry node;
+    node.label = label_of(states);
+    States element;
+    States other;
+    std::set<std::string_view> names;
+    for (const State state : states) {
+      const Entry& entry = builder.entries_[state];
+      element.insert(entry.element.begin(), entry.element.end());
+      other.insert(entry.any_member.begin(), entry.any_member.end());
+      other.insert(entry.other_member.begin(), entry.other_member.end());
+      for (const auto& [name, to] : entry.members) names.insert(name);
+    }
+    node.element = node_of(std::move(element));
+    node.other = node_of(std::move(other));
+    node.edges_begin = static_cast<std::uint32_t>(made.edges_.size());
+    for (const std::string_view name : names) {
+      States to;
+      for (const State state : states) {
+        const Entry& entry = builder.entries_[state];
+        to.insert(entry.any_member.begin(), entry.any_member.end());
+        const auto named = entry.members.find(name);
+        const auto& more = named == entry.members.end() ? entry.other_member : named->second;
+        to.insert(more.begin(), more.end());
+      }
+      const Selector::Node target = node_of(std::move(to));
+      if (target != node.other) made.edges_.push_back({std::string(name), target});
+    }
+    node.edges_end = static_cast<std::uint32_t>(made.edges_.size());
+    made.nodes_.push_back(node);
+  }
+};
+
+Result<std::shared_ptr<const Selector>> SelectorBuilder::build() const {
+  if (entries_.size() > selector_states_max) {
+    return fail(Errc::too_large,
+                fmt::format("more than {} schemas and steps of paths", selector_states_max));
+  }
+  Work work{.builder = *this, .live = live()};
+  work.made.root_ = work.node_of({root});
+  while (!work.waiting.empty()) {
+    const States& states = *work.waiting.front();
+    work.waiting.pop_front();
+    if (work.known.size() > selector_nodes_max) {
+      return fail(Errc::too_large, fmt::format("its paths and schemas combine in more than {} ways",
+                                               selector_nodes_max));
+    }
+    work.expand(states);
+  }
+  return std::make_shared<const Selector>(std::move(work.made));
+}
+
+}  // namespace sallyport::content
