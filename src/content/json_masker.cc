@@ -179,8 +179,7 @@ Result<void> JsonMasker::end_name(std::string_view raw, bool escaped) {
     name = text_;
   }
   Frame& frame = frames_.back();
-  const std::uint64_t seed = read_u64(plan_.key.bytes);
-  const std::uint64_t hash = hash_name(name, seed);
+  const std::uint64_t hash = hash_name(name);
   switch (names_.add(frame.names, hash)) {
     case NameSet::Added::fresh:
       break;

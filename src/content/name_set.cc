@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <random>
 
 namespace sallyport::content {
 namespace {
@@ -20,14 +21,18 @@ std::uint64_t load(const char* at, std::size_t bytes) {
 
 }  // namespace
 
-std::uint64_t hash_name(std::string_view name, std::uint64_t seed) {
+std::uint64_t hash_name(std::string_view name) {
+  static const std::uint64_t seed = [] {
+    std::random_device random;
+    return std::uint64_t{random()} << 32 | random();
+  }();
   constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
   std::uint64_t hash = fold(seed ^ odd, name.size() + odd);
   const char* at = name.data();
   std::size_t left = name.size();
   for (; left > 8; left -= 8, at += 8) hash = fold(hash ^ load(at, 8), seed | 1) + odd;
   hash = fold(hash ^ load(at, left), odd ^ seed);
-  return hash | 1;  // never 0, which is a free slot
+  return hash | 1;
 }
 
 bool NameSet::insert(Table& table, std::uint64_t hash) {

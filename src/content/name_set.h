@@ -9,8 +9,8 @@
 
 namespace sallyport::content {
 
-/// Of a name, under a key that the sender does not know.
-std::uint64_t hash_name(std::string_view name, std::uint64_t seed);
+/// Of a name, under a key of this process that the sender does not know. Never 0.
+std::uint64_t hash_name(std::string_view name);
 
 class NameSet {
  public:

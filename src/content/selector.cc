@@ -37,26 +37,32 @@ SelectorBuilder::State SelectorBuilder::add_state() {
 }
 
 void SelectorBuilder::on_member(State from, std::string name, State to) {
+  live_.clear();
   entries_[from].members[std::move(name)].push_back(to);
 }
 
 void SelectorBuilder::on_any_member(State from, State to) {
+  live_.clear();
   entries_[from].any_member.push_back(to);
 }
 
 void SelectorBuilder::on_other_member(State from, State to) {
+  live_.clear();
   entries_[from].other_member.push_back(to);
 }
 
 void SelectorBuilder::on_element(State from, State to) {
+  live_.clear();
   entries_[from].element.push_back(to);
 }
 
 void SelectorBuilder::also(State from, State to) {
+  live_.clear();
   entries_[from].also.push_back(to);
 }
 
 void SelectorBuilder::classify(State state, std::span<const std::string> classes) {
+  live_.clear();
   if (entries_[state].classes.empty() && !classes.empty()) on_element(state, state);
   entries_[state].classes.insert(classes.begin(), classes.end());
 }
@@ -88,9 +94,11 @@ Result<void> SelectorBuilder::add(const PathRule& rule) {
 
 /// States from which something classified can be reached. The others need not be followed, which is
 /// what keeps the combinations few: most of a schema is not classified.
-std::vector<bool> SelectorBuilder::live() const {
+const std::vector<bool>& SelectorBuilder::live() const {
+  if (live_.size() == entries_.size()) return live_;
   std::vector<std::vector<State>> back(entries_.size());
-  std::vector<bool> live(entries_.size());
+  std::vector<bool>& live = live_;
+  live.assign(entries_.size(), false);
   std::deque<State> waiting;
   for (State from = 0; from < entries_.size(); ++from) {
     const Entry& entry = entries_[from];
@@ -127,7 +135,7 @@ void SelectorBuilder::close(States& states, const std::vector<bool>& live) const
 /// The subset construction: a node for every set of states that can hold at once.
 struct SelectorBuilder::Work {
   const SelectorBuilder& builder;
-  std::vector<bool> live;
+  const std::vector<bool>& live;
   std::map<States, Selector::Node> known;
   std::deque<const States*> waiting;
   std::map<std::vector<std::string>, Selector::Label> labels;
@@ -189,13 +197,13 @@ struct SelectorBuilder::Work {
   }
 };
 
-Result<std::shared_ptr<const Selector>> SelectorBuilder::build() const {
+Result<std::shared_ptr<const Selector>> SelectorBuilder::build(State from) const {
   if (entries_.size() > selector_states_max) {
     return fail(Errc::too_large,
                 fmt::format("more than {} schemas and steps of paths", selector_states_max));
   }
   Work work{.builder = *this, .live = live()};
-  work.made.root_ = work.node_of({root});
+  work.made.root_ = work.node_of({from});
   while (!work.waiting.empty()) {
     const States& states = *work.waiting.front();
     work.waiting.pop_front();

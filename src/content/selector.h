@@ -84,7 +84,7 @@ class SelectorBuilder {
   Result<void> add(const PathRule& rule);
 
   /// Fails when it becomes too large: the combinations of states have a limit.
-  Result<std::shared_ptr<const Selector>> build() const;
+  Result<std::shared_ptr<const Selector>> build(State from = root) const;
 
  private:
   using States = std::set<State>;
@@ -97,10 +97,11 @@ class SelectorBuilder {
     std::set<std::string> classes;
   };
   struct Work;
-  std::vector<bool> live() const;
+  const std::vector<bool>& live() const;
   void close(States& states, const std::vector<bool>& live) const;
 
   std::vector<Entry> entries_{1};
+  mutable std::vector<bool> live_;  // empty: not known
 };
 
 inline constexpr std::size_t selector_states_max = 100'000;
