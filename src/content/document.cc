@@ -24,11 +24,12 @@ class TreeBuilder {
     std::string what;
   };
 
-  void scalar(std::size_t line, std::string text, bool null) {
+  void scalar(std::size_t line, std::string text, bool null, bool quoted) {
     if (wants_name()) return name(line, std::move(text));
     DocumentValue& value = add(line);
     value.kind = null ? DocumentValue::Kind::null : DocumentValue::Kind::scalar;
     value.text = std::move(text);
+    value.quoted = quoted;
   }
 
   void begin(std::size_t line, bool map) {
@@ -95,7 +96,7 @@ class YamlEvents final : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
-    tree_.scalar(line_of(mark), "", true);
+    tree_.scalar(line_of(mark), "", true, false);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     throw TreeBuilder::Wrong{line_of(mark),
@@ -104,7 +105,7 @@ class YamlEvents final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                 const std::string& text) override {
     const bool plain = tag == "?";
-    tree_.scalar(line_of(mark), text, plain && (text == "null" || text == "~"));
+    tree_.scalar(line_of(mark), text, plain && (text == "null" || text == "~"), !plain);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
@@ -158,9 +159,8 @@ void read_json(std::string_view text, TreeBuilder& tree) {
     counted = at;
     switch (token.kind) {
       case Token::Kind::none: {
-        if (auto done = lexer.finish(); !done) {
-          throw TreeBuilder::Wrong{line, "not JSON: " + done.error().detail};
-        }
+        auto done = lexer.finish();
+        if (!done) throw TreeBuilder::Wrong{line, "not JSON: " + done.error().detail};
         return;
       }
       case Token::Kind::failed:
@@ -175,11 +175,11 @@ void read_json(std::string_view text, TreeBuilder& tree) {
         break;
       case Token::Kind::name:
       case Token::Kind::string:
-        if (token.last) tree.scalar(line, text_of(token), false);
+        if (token.last) tree.scalar(line, text_of(token), false, true);
         break;
       case Token::Kind::number:
       case Token::Kind::literal:
-        if (token.last) tree.scalar(line, std::string(token.raw), token.raw == "null");
+        if (token.last) tree.scalar(line, std::string(token.raw), token.raw == "null", false);
         break;
     }
   }
@@ -192,13 +192,14 @@ const DocumentValue* DocumentValue::find(std::string_view name) const {
   return member == members.end() ? nullptr : &member->value;
 }
 
-Result<DocumentValue> read_document(std::string_view text) {
+namespace {
+
+Result<DocumentValue> read(std::string_view text, bool json) {
   if (text.size() > document_bytes_max) return fail(Errc::too_large, "1: the file is above 16 MiB");
   if (!is_utf8(text)) return fail(Errc::malformed, "1: the file is not UTF-8");
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
   TreeBuilder tree;
   try {
-    if (begin != std::string_view::npos && text[begin] == '{') {
+    if (json) {
       read_json(text, tree);
     } else {
       read_yaml(text, tree);
@@ -207,6 +208,17 @@ Result<DocumentValue> read_document(std::string_view text) {
     return fail(Errc::malformed, fmt::format("{}: {}", wrong.line, wrong.what));
   }
   return tree.take();
+}
+
+}  // namespace
+
+Result<DocumentValue> read_document(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  return read(text, begin != std::string_view::npos && text[begin] == '{');
+}
+
+Result<DocumentValue> read_json_document(std::string_view text) {
+  return read(text, true);
 }
 
 }  // namespace sallyport::content

@@ -18,7 +18,8 @@ struct DocumentValue {
 
   Kind kind = Kind::null;
   std::size_t line = 1;
-  std::string text;  // of a scalar
+  std::string text;     // of a scalar
+  bool quoted = false;  // it is a text whatever it looks like
   std::vector<DocumentValue> items;
   std::vector<DocumentMember> members;
 
@@ -41,5 +42,7 @@ inline constexpr std::size_t document_depth_max = 100;
 /// JSON if it begins with a brace, else YAML. Fails with the line: on what is neither, on keys that
 /// are there twice, on aliases, and above the limits.
 Result<DocumentValue> read_document(std::string_view text);
+/// JSON in any case.
+Result<DocumentValue> read_json_document(std::string_view text);
 
 }  // namespace sallyport::content
