@@ -157,9 +157,7 @@ std::optional<Approval> Desk::approval_of(const Request& request, const std::vec
   }
   approval.quorum = static_cast<std::uint32_t>(approval.approvers.size());
   // That all else is the same, the request's own hash has told.
-  if (const auto* sql = std::get_if<SqlContext>(&command.context)) {
-    approval.bound_hash = sql->hash;
-  }
+  approval.bound_hash = approval_hash(command.context);
   return approval;
 }
 

@@ -116,9 +116,10 @@ std::chrono::seconds Request::ttl() const {
 std::int64_t Request::risk() const {
   std::int64_t risk = 0;
   for (const Action& action : actions) {
-    const bool reads = action.name == "sql:select" || action.name == "connect";
-    const bool changes =
-        action.name == "sql:insert" || action.name == "sql:update" || action.name == "sql:delete";
+    const bool reads =
+        action.name == "sql:select" || action.name == "http:read" || action.name == "connect";
+    const bool changes = action.name == "sql:insert" || action.name == "sql:update" ||
+                         action.name == "sql:delete" || action.name == "http:write";
     risk = std::max<std::int64_t>(risk, reads ? 10 : changes ? 50 : 80);
   }
   return risk + (requester.chain.delegated() ? 10 : 0);

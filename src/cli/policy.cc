@@ -81,6 +81,7 @@ Result<Command> command_of(const PolicyQuestion& question, const PolicyTools& to
     command.context = SqlContext{
         .kind = action.name.substr(4), .hash = "of the command", .has_where = question.has_where};
   }
+  if (action.name.starts_with("http:")) command.context = HttpContext{.hash = "of the command"};
   command.actions.push_back(std::move(action));
   return command;
 }

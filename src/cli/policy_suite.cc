@@ -418,6 +418,9 @@ class Run {
                                      .hash = "of the command",
                                      .has_where = test.has_where};
       }
+      if (test.action->name.starts_with("http:")) {
+        command.context = HttpContext{.hash = "of the command"};
+      }
     }
     if (auto* const sql = std::get_if<SqlContext>(&command.context)) {
       sql->read_only_transaction = !policies_.may_write(test.session);
@@ -427,10 +430,8 @@ class Run {
 
   Decision decide(const Case& test, const Command& command) {
     std::optional<Approval> approval = test.approval;
-    if (const auto* const sql = std::get_if<SqlContext>(&command.context);
-        approval && sql != nullptr && approval->bound_hash.empty() &&
-        approval->kind == "statement") {
-      approval->bound_hash = sql->hash;
+    if (approval && approval->bound_hash.empty() && approval->kind == "statement") {
+      approval->bound_hash = approval_hash(command.context);
     }
     Decision decision = policies_.decide(test.session, command, test.now, scratch_,
                                          approval ? &*approval : nullptr);

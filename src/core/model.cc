@@ -42,4 +42,10 @@ const Answer* Decision::refused() const {
   return nullptr;
 }
 
+std::string_view approval_hash(const CommandContext& context) {
+  if (const auto* const sql = std::get_if<SqlContext>(&context)) return sql->hash;
+  if (const auto* const http = std::get_if<HttpContext>(&context)) return http->hash;
+  return {};
+}
+
 }  // namespace sallyport

@@ -116,6 +116,16 @@ struct SqlContext {
   bool dynamic_sql = false;
 };
 
+/// What the policies may know of an HTTP request (HttpCtx in the schema).
+struct HttpContext {
+  std::string host;   // as the client asked for it, in lower case, without the port
+  std::string query;  // as sent, without '?': names the bag that holds the parameters
+  /// Decoded, each name once: the values of a name that is repeated are joined by a comma.
+  std::map<std::string, std::string> parameters;
+  std::int64_t body_bytes = 0;  // where nobody knows yet: the most that is let through
+  std::string hash;             // binds an approval to exactly this request, hex
+};
+
 /// A protection that holds for a command because its chain may not switch it off.
 struct Safeguard {
   Action action;       // "reveal" on a Column, "unfilter" on a RowFilter
@@ -130,7 +140,10 @@ struct VoteContext {
   std::int64_t risk = 0;            // 0 to 100
 };
 
-using CommandContext = std::variant<std::monostate, SqlContext, VoteContext>;
+using CommandContext = std::variant<std::monostate, SqlContext, VoteContext, HttpContext>;
+
+/// What binds an approval to exactly this command; empty where nothing does.
+std::string_view approval_hash(const CommandContext& context);
 
 /// A bound parameter as it goes into the ledger: text, or base64 of a binary value.
 struct Parameter {

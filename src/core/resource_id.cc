@@ -40,6 +40,29 @@ std::vector<std::string_view> resource_parts(std::string_view id) {
   }
 }
 
+std::string endpoint_id(std::string_view connection, std::string_view method,
+                        std::string_view path) {
+  std::string id = resource_part(connection);
+  id += '/';
+  id += method;
+  id += ' ';
+  id += path;
+  return id;
+}
+
+std::optional<EndpointName> endpoint_name(std::string_view id) {
+  const std::size_t slash = id.find('/');
+  if (slash == std::string_view::npos || slash == 0) return std::nullopt;
+  const std::string_view rest = id.substr(slash + 1);
+  const std::size_t space = rest.find(' ');
+  if (space == std::string_view::npos || space == 0) return std::nullopt;
+  EndpointName name{.connection = id.substr(0, slash),
+                    .method = rest.substr(0, space),
+                    .path = rest.substr(space + 1)};
+  if (name.method.contains('/') || !name.path.starts_with('/')) return std::nullopt;
+  return name;
+}
+
 std::string resource_name(std::string_view part) {
   std::string name;
   name.reserve(part.size());

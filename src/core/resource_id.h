@@ -3,6 +3,7 @@
 // nowhere else, so that no name that a client or a target chose can pass for a path.
 
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,18 @@ std::string resource_part(std::string_view name);
 
 /// The parts of an id, still escaped: to build ids of ancestors, or to count.
 std::vector<std::string_view> resource_parts(std::string_view id);
+
+/// An Endpoint of an HTTP API, as policies write it: "crm/POST /customers/42". Not a tree: what
+/// follows the first '/' is the method, a space, and the path as it is.
+std::string endpoint_id(std::string_view connection, std::string_view method,
+                        std::string_view path);
+struct EndpointName {
+  std::string_view connection;  // still escaped
+  std::string_view method;
+  std::string_view path;
+};
+/// nullopt if `id` is none.
+std::optional<EndpointName> endpoint_name(std::string_view id);
 
 /// Undoes resource_part, for people to read.
 std::string resource_name(std::string_view part);

@@ -31,5 +31,22 @@ TEST(ResourceId, NamesComeBackUnchanged) {
   }
 }
 
+TEST(EndpointId, IsReadBackAsItWasMade) {
+  const std::string id = endpoint_id("crm/a", "POST", "/customers/4 2/x");
+  EXPECT_EQ(id, "crm%2Fa/POST /customers/4 2/x");
+  const auto name = endpoint_name(id);
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->connection, "crm%2Fa");
+  EXPECT_EQ(name->method, "POST");
+  EXPECT_EQ(name->path, "/customers/4 2/x");
+}
+
+TEST(EndpointId, RefusesWhatIsNone) {
+  for (const char* const id : {"", "crm", "crm/", "crm/GET", "crm/GET x", "/GET /x", "crm/ /x",
+                               "crm/a/b /x"}) {
+    EXPECT_FALSE(endpoint_name(id)) << id;
+  }
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -29,7 +29,61 @@ Result<void> append_headers(std::string& to, const Headers& headers) {
   return ok();
 }
 
+void append_form(std::string& to, BodyForm body) {
+  if (body.kind == BodyForm::Kind::length) {
+    fmt::format_to(std::back_inserter(to), "Content-Length: {}\r\n", body.length);
+  } else if (body.kind == BodyForm::Kind::chunked) {
+    to += "Transfer-Encoding: chunked\r\n";
+  }
+}
+
+Result<std::string> begin_request(const Request& request) {
+  if (!is_token(request.method)) return fail(Errc::invalid, "bad method");
+  auto target = encode_path(request.path);
+  if (!request.query.empty()) target += "?" + request.query;
+  auto parsed = parse_target(target);
+  if (!parsed || parsed->path != request.path || parsed->query != request.query) {
+    return fail(Errc::invalid, "bad path or query");
+  }
+  const auto host = request.headers.get("Host");
+  if (!host || !is_host(*host)) return fail(Errc::invalid, "no usable Host");
+
+  auto bytes = fmt::format("{} {} HTTP/1.1\r\n", request.method, target);
+  auto appended = append_headers(bytes, request.headers);
+  if (!appended) return fail(appended);
+  return bytes;
+}
+
 }  // namespace
+
+Result<std::string> encode_head(const Response& response, BodyForm body, bool close) {
+  const int status = response.status;
+  if (status < 200 || status > 599) return fail(Errc::invalid, "bad status");
+  if (status == 204 && body.kind != BodyForm::Kind::none) {
+    return fail(Errc::invalid, "body where none may be");
+  }
+  auto bytes = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
+  auto appended = append_headers(bytes, response.headers);
+  if (!appended) return fail(appended);
+  append_form(bytes, body);
+  if (close) bytes += "Connection: close\r\n";
+  bytes += "\r\n";
+  return bytes;
+}
+
+Result<std::string> encode_head(const Request& request, BodyForm body) {
+  auto bytes = begin_request(request);
+  if (!bytes) return bytes;
+  append_form(*bytes, body);
+  *bytes += "\r\n";
+  return bytes;
+}
+
+void append_chunk(std::string& to, std::string_view piece) {
+  fmt::format_to(std::back_inserter(to), "{:x}\r\n", piece.size());
+  to += piece;
+  to += "\r\n";
+}
 
 Result<std::string> encode(const Response& response, ResponseForm form) {
   const int status = response.status;
@@ -50,19 +104,9 @@ Result<std::string> encode(const Response& response, ResponseForm form) {
 }
 
 Result<std::string> encode(const Request& request) {
-  if (!is_token(request.method)) return fail(Errc::invalid, "bad method");
-  auto target = encode_path(request.path);
-  if (!request.query.empty()) target += "?" + request.query;
-  auto parsed = parse_target(target);
-  if (!parsed || parsed->path != request.path || parsed->query != request.query) {
-    return fail(Errc::invalid, "bad path or query");
-  }
-  const auto host = request.headers.get("Host");
-  if (!host || !is_host(*host)) return fail(Errc::invalid, "no usable Host");
-
-  auto bytes = fmt::format("{} {} HTTP/1.1\r\n", request.method, target);
-  auto appended = append_headers(bytes, request.headers);
-  if (!appended) return fail(appended);
+  auto begun = begin_request(request);
+  if (!begun) return begun;
+  std::string& bytes = *begun;
   const bool has_body = !request.body.empty() || request.method == "POST" ||
                         request.method == "PUT" || request.method == "PATCH";
   if (has_body) {

@@ -21,61 +21,17 @@ Decoded<void> check_version(std::string_view version) {
   return reject(505, "only HTTP/1.1 is spoken here");
 }
 
-}  // namespace
-
-RequestDecoder::RequestDecoder(RequestLimits limits) : limits_(limits), head_(limits.head) {}
-
-Decoded<std::optional<Request>> RequestDecoder::take(Bytes& input) {
-  if (rejected_) return std::unexpected(*rejected_);
-  auto taken = take_checked(input);
-  if (!taken) rejected_ = taken.error();
-  return taken;
+Decoded<void> read_host(const Request& request, const std::optional<std::string>& authority) {
+  const auto host = request.headers.get("Host");
+  if (!host) return reject(400, "no Host");
+  if (!is_host(*host)) return reject(400, "bad Host");
+  if (authority && !equal_ignoring_case(*authority, *host)) {
+    return reject(400, "the target and Host disagree");
+  }
+  return {};
 }
 
-Decoded<std::optional<Request>> RequestDecoder::take_checked(Bytes& input) {
-  if (!body_) {
-    auto whole = head_.take(input);
-    if (!whole) return reject(whole);
-    if (!*whole) return std::nullopt;
-    auto begun = begin_body();
-    if (!begun) return reject(begun);
-  }
-  while (!body_->done()) {
-    auto piece = body_->take(input);
-    if (!piece) return reject(piece);
-    if (piece->empty() && !body_->done()) return std::nullopt;
-    request_.body += as_text(*piece);
-    wants_continue_ = false;
-  }
-  body_.reset();
-  wants_continue_ = false;
-  head_ = HeadReader(limits_.head);
-  return std::exchange(request_, Request{});
-}
-
-Decoded<void> RequestDecoder::begin_body() {
-  request_.headers = std::exchange(head_.headers, {});
-  auto line = read_request_line();
-  if (!line) return line;
-  auto repeated = refuse_repeated(request_.headers);
-  if (!repeated) return repeated;
-  auto framing = framing_of(request_.headers);
-  if (!framing) return reject(framing);
-  auto connection = connection_of(request_.headers);
-  if (!connection) return reject(connection);
-  keep_alive_ = !connection->close;
-
-  if (framing->kind == Framing::Kind::chunked) {
-    body_ = BodyReader::chunked(limits_.body_bytes_max, BodyReader::Trailers::refused);
-  } else {
-    if (framing->length > limits_.body_bytes_max) return reject(413, "body too large");
-    body_ = BodyReader::of_length(framing->length);
-  }
-  return read_expectation();
-}
-
-Decoded<void> RequestDecoder::read_request_line() {
-  const std::string_view line = head_.first_line;
+Decoded<void> read_request_line(std::string_view line, Request& request) {
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');
   if (first == line.npos || first == last) return reject(400, "bad request line");
@@ -88,28 +44,88 @@ Decoded<void> RequestDecoder::read_request_line() {
     return reject(501, "unknown method");
   auto target = parse_target(target_text);
   if (!target) return reject(target);
-  request_.method = method;
-  request_.path = std::move(target->path);
-  request_.query = std::move(target->query);
-  return read_host(target->authority);
+  request.method = method;
+  request.path = std::move(target->path);
+  request.query = std::move(target->query);
+  return read_host(request, target->authority);
 }
 
-Decoded<void> RequestDecoder::read_host(const std::optional<std::string>& authority) {
-  const auto host = request_.headers.get("Host");
-  if (!host) return reject(400, "no Host");
-  if (!is_host(*host)) return reject(400, "bad Host");
-  if (authority && !equal_ignoring_case(*authority, *host)) {
-    return reject(400, "the target and Host disagree");
-  }
-  return {};
-}
-
-Decoded<void> RequestDecoder::read_expectation() {
-  const auto expected = request_.headers.get("Expect");
+Decoded<void> read_expectation(RequestHead& head) {
+  const auto expected = head.request.headers.get("Expect");
   if (!expected) return {};
   if (!equal_ignoring_case(*expected, "100-continue")) return reject(417, "unknown expectation");
-  wants_continue_ = !body_->done();
+  head.wants_continue = head.has_body();
   return {};
+}
+
+Decoded<RequestHead> read_head(HeadReader&& read) {
+  RequestHead head;
+  head.request.headers = std::move(read.headers);
+  auto line = read_request_line(read.first_line, head.request);
+  if (!line) return reject(line);
+  auto repeated = refuse_repeated(head.request.headers);
+  if (!repeated) return reject(repeated);
+  auto framing = framing_of(head.request.headers);
+  if (!framing) return reject(framing);
+  auto connection = connection_of(head.request.headers);
+  if (!connection) return reject(connection);
+  head.framing = *framing;
+  head.keep_alive = !connection->close;
+  auto expectation = read_expectation(head);
+  if (!expectation) return reject(expectation);
+  return head;
+}
+
+}  // namespace
+
+Decoded<BodyReader> RequestHead::body(std::uint64_t bytes_max) const {
+  if (framing.kind == Framing::Kind::chunked) {
+    return BodyReader::chunked(bytes_max, BodyReader::Trailers::refused);
+  }
+  if (framing.length > bytes_max) return reject(413, "body too large");
+  return BodyReader::of_length(framing.length);
+}
+
+Decoded<std::optional<RequestHead>> RequestHeadDecoder::take(Bytes& input) {
+  auto whole = head_.take(input);
+  if (!whole) return reject(whole);
+  if (!*whole) return std::nullopt;
+  auto head = read_head(std::exchange(head_, HeadReader(limits_)));
+  if (!head) return reject(head);
+  return std::move(*head);
+}
+
+RequestDecoder::RequestDecoder(RequestLimits limits) : limits_(limits), head_(limits.head) {}
+
+Decoded<std::optional<Request>> RequestDecoder::take(Bytes& input) {
+  if (rejected_) return std::unexpected(*rejected_);
+  auto taken = take_checked(input);
+  if (!taken) rejected_ = taken.error();
+  return taken;
+}
+
+Decoded<std::optional<Request>> RequestDecoder::take_checked(Bytes& input) {
+  if (!body_) {
+    auto head = head_.take(input);
+    if (!head) return reject(head);
+    if (!*head) return std::nullopt;
+    auto body = (*head)->body(limits_.body_bytes_max);
+    if (!body) return reject(body);
+    body_ = *body;
+    request_ = std::move((*head)->request);
+    keep_alive_ = (*head)->keep_alive;
+    wants_continue_ = (*head)->wants_continue;
+  }
+  while (!body_->done()) {
+    auto piece = body_->take(input);
+    if (!piece) return reject(piece);
+    if (piece->empty() && !body_->done()) return std::nullopt;
+    request_.body += as_text(*piece);
+    wants_continue_ = false;
+  }
+  body_.reset();
+  wants_continue_ = false;
+  return std::exchange(request_, Request{});
 }
 
 }  // namespace sallyport::http

@@ -19,6 +19,36 @@ struct RequestLimits {
   std::uint64_t body_bytes_max = std::uint64_t{1} << 20;  // else 413
 };
 
+/// What comes before the body of a request.
+struct RequestHead {
+  Request request;  // without its body
+  Framing framing;
+  bool keep_alive = true;       // whether the connection may carry another request after this one
+  bool wants_continue = false;  // the client waits for "100 Continue" before it sends the body
+
+  bool has_body() const {
+    return framing.kind == Framing::Kind::chunked || framing.length > 0;
+  }
+  /// 413 if it is known to be larger.
+  Decoded<BodyReader> body(std::uint64_t bytes_max) const;
+};
+
+/// The same for who streams bodies: the head is given as soon as it is whole, and what is left in
+/// `input` is for its BodyReader.
+class RequestHeadDecoder {
+ public:
+  explicit RequestHeadDecoder(HeadLimits limits = {}) : limits_(limits), head_(limits) {}
+
+  /// As RequestDecoder::take(), but for the body.
+  Decoded<std::optional<RequestHead>> take(Bytes& input);
+  /// True between heads: nothing of the next one has been taken.
+  bool idle() const { return head_.untouched(); }
+
+ private:
+  HeadLimits limits_;
+  HeadReader head_;
+};
+
 class RequestDecoder {
  public:
   explicit RequestDecoder(RequestLimits limits = {});
@@ -30,7 +60,7 @@ class RequestDecoder {
   Decoded<std::optional<Request>> take(Bytes& input);
 
   /// True between requests: nothing of the next one has been taken.
-  bool idle() const { return !body_ && head_.untouched(); }
+  bool idle() const { return !body_ && head_.idle(); }
   /// True once the header section of the current request was whole.
   bool in_body() const { return body_.has_value(); }
   /// True if the client of the current request waits for "100 Continue" before it sends the body.
@@ -40,13 +70,9 @@ class RequestDecoder {
 
  private:
   Decoded<std::optional<Request>> take_checked(Bytes& input);
-  Decoded<void> begin_body();
-  Decoded<void> read_request_line();
-  Decoded<void> read_host(const std::optional<std::string>& authority);
-  Decoded<void> read_expectation();
 
   RequestLimits limits_;
-  HeadReader head_;
+  RequestHeadDecoder head_;
   std::optional<BodyReader> body_;  // from the end of the header section on
   Request request_;
   bool wants_continue_ = false;

@@ -20,6 +20,41 @@ struct ResponseLimits {
   std::size_t interim_max = 8;  // 1xx responses before the final one
 };
 
+/// What comes before the body of a response.
+struct ResponseHead {
+  enum class Body : std::uint8_t { none, length, chunked, until_close };
+  int status = 200;
+  Headers headers;
+  Body body = Body::none;
+  std::uint64_t length = 0;  // as Content-Length says, also where there is no body
+  bool says_length = false;
+  bool reusable = false;  // the connection may be used again once the body was taken
+
+  /// 413 if it is known to be larger.
+  Decoded<BodyReader> reader(std::uint64_t bytes_max) const;
+};
+
+/// For who streams bodies: the head of the final response as soon as it is whole.
+class ResponseHeadDecoder {
+ public:
+  /// `to_head`: as below. Interim responses are skipped.
+  explicit ResponseHeadDecoder(bool to_head, HeadLimits limits = {}, std::size_t interim_max = 8)
+      : to_head_(to_head), limits_(limits), head_(limits), interim_left_(interim_max) {}
+
+  Decoded<std::optional<ResponseHead>> take(Bytes& input);
+  /// True if nothing of a response has been taken.
+  bool untouched() const { return untouched_ && head_.untouched(); }
+
+ private:
+  Decoded<ResponseHead> read() const;
+
+  bool to_head_;
+  HeadLimits limits_;
+  HeadReader head_;
+  std::size_t interim_left_;
+  bool untouched_ = true;
+};
+
 class ResponseDecoder {
  public:
   /// `to_head`: the response answers a HEAD request and so has no body, whatever it says.
@@ -39,17 +74,11 @@ class ResponseDecoder {
 
  private:
   Decoded<std::optional<Response>> take_checked(Bytes& input);
-  Decoded<void> begin_body();
-  Decoded<void> read_status_line();
-  Decoded<void> read_framing();
 
-  bool to_head_;
   ResponseLimits limits_;
-  HeadReader head_;
+  ResponseHeadDecoder head_;
   std::optional<BodyReader> body_;
   Response response_;
-  std::size_t interim_left_;
-  bool old_version_ = false;  // HTTP/1.0
   bool reusable_ = false;
   std::optional<Rejection> rejected_;
 };

@@ -63,6 +63,15 @@ void write_sql(JsonWriter& json, const SqlContext& sql) {
       .end_object();
 }
 
+void write_http(JsonWriter& json, const HttpContext& http) {
+  json.key("http")
+      .begin_object()
+      .field("host", http.host)
+      .field("body_bytes", http.body_bytes)
+      .field("hash", http.hash)
+      .end_object();
+}
+
 void write_action_fields(JsonWriter& json, const Action& action) {
   json.field("action", action.name)
       .field("type", action.resource.type)
@@ -89,6 +98,7 @@ void write_command(JsonWriter& json, const Command& command) {
   }
   json.end_array();
   if (const auto* sql = std::get_if<SqlContext>(&command.context)) write_sql(json, *sql);
+  if (const auto* http = std::get_if<HttpContext>(&command.context)) write_http(json, *http);
   if (!command.executed.empty()) json.field("executed", command.executed);
   if (!command.safeguards.empty()) {
     json.key("safeguards").begin_array();

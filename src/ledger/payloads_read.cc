@@ -161,6 +161,15 @@ SqlContext read_sql(const Fields& fields) {
   return sql;
 }
 
+/// Without the parameters of its query: they are in the command's text.
+HttpContext read_http(const Fields& fields) {
+  HttpContext http;
+  http.host = fields.text("host");
+  http.body_bytes = fields.number<std::int64_t>("body_bytes");
+  http.hash = fields.text("hash");
+  return http;
+}
+
 Action read_action(const Fields& fields) {
   return {.name = fields.text("action"),
           .resource = {.type = fields.text("type"), .id = fields.text("resource")}};
@@ -182,6 +191,7 @@ Command read_command(const Fields& fields) {
     command.actions.push_back(read_action(fields.of(item, "actions")));
   }
   if (fields.has("sql")) command.context = read_sql(fields.object("sql"));
+  if (fields.has("http")) command.context = read_http(fields.object("http"));
   if (fields.has("executed")) command.executed = fields.text("executed");
   if (fields.has("safeguards")) {
     for (const json::value& item : fields.array("safeguards")) {

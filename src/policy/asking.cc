@@ -83,7 +83,9 @@ void Asking::ask(const EntityUid& principal, const Action& action, const EntityU
 }
 
 Value Asking::context_of(const cedar::ActionType& type) const {
-  return type.context.attribute("stmt") != nullptr ? contexts_.sql : contexts_.base;
+  const bool of_command = type.context.attribute("stmt") != nullptr ||
+                          type.context.attribute("bodyBytes") != nullptr;
+  return of_command ? contexts_.command : contexts_.base;
 }
 
 /// Why the schema does not allow the question, or nothing.
@@ -96,7 +98,7 @@ std::string Asking::unmodelled(const cedar::ActionType* type, const EntityUid& p
   if (std::ranges::find(type->resources, resource.type) == type->resources.end()) {
     return fmt::format("the action is not for resources of type {}", resource.type);
   }
-  if (!context) return "the command does not say what its statement is";
+  if (!context) return "the command does not say what it is";
   return context_problem(*type, context);
 }
 

@@ -31,8 +31,11 @@ std::size_t parts_of(std::string_view type) {
 class Builder {
  public:
   Builder(const cedar::Entities& shared, const ConnectionFacts& connection, const Session& session,
-          const VoteContext* vote)
-      : builder_(&shared), connection_(connection), vote_(vote) {
+          const CommandContext& context)
+      : builder_(&shared),
+        connection_(connection),
+        vote_(std::get_if<VoteContext>(&context)),
+        http_(std::get_if<HttpContext>(&context)) {
     tenant_ = arena().uid("Tenant", session.tenant);
   }
 
@@ -54,6 +57,7 @@ class Builder {
 
   Result<const EntityUid*> resource(const Resource& resource) {
     if (resource.type == "ApprovalRequest" && vote_ != nullptr) return approval_request(resource);
+    if (resource.type == "Endpoint") return endpoint(resource);
     const auto parts = resource_parts(resource.id);
     const std::size_t wanted = parts_of(resource.type);
     if (wanted == 0) {
@@ -77,7 +81,10 @@ class Builder {
     return parent;
   }
 
-  Result<cedar::Entities> finish() { return builder_.finish(); }
+  Result<cedar::Entities> finish() {
+    if (http_ != nullptr) bag(*http_);
+    return builder_.finish();
+  }
 
  private:
   Arena& arena() { return builder_.arena(); }
@@ -103,6 +110,32 @@ class Builder {
                                 {"risk", Value::number(vote_->risk)}};
     builder_.add(uid, parents, arena().record(attributes));
     return uid;
+  }
+
+  /// All that is known of it is in its id, so that one id is one entity.
+  Result<const EntityUid*> endpoint(const Resource& resource) {
+    const auto name = endpoint_name(resource.id);
+    if (!name) return fail(Errc::invalid, cedar::quoted(resource.id) + " is no id of an Endpoint");
+    if (name->connection != resource_part(connection_.name)) {
+      return fail(Errc::invalid, cedar::quoted(resource.id) + " is not on the connection " +
+                                     cedar::quoted(connection_.name));
+    }
+    const EntityUid* const uid = arena().uid(resource.type, resource.id);
+    if (!seen_.insert({resource.type, resource.id}).second) return uid;
+    std::vector<const EntityUid*> parents{arena().uid("Connection", name->connection)};
+    const Field attributes[] = {{"method", arena().string(name->method)},
+                                {"path", arena().string(name->path)}};
+    builder_.add(uid, parents, arena().record(attributes));
+    return uid;
+  }
+
+  /// The bag of parameters that the context names.
+  void bag(const HttpContext& http) {
+    std::vector<Field> tags;
+    for (const auto& [name, value] : http.parameters) {
+      tags.push_back({arena().text(name), arena().string(value)});
+    }
+    builder_.add(arena().uid("Bag", http.query), {}, {}, arena().record(tags));
   }
 
   const EntityUid* group(const std::string& name) {
@@ -157,6 +190,7 @@ class Builder {
   cedar::EntityBuilder builder_;
   const ConnectionFacts& connection_;
   const VoteContext* const vote_;
+  const HttpContext* const http_;
   const EntityUid* tenant_ = nullptr;
   std::set<std::pair<std::string, std::string>> seen_;
 };
@@ -166,8 +200,8 @@ class Builder {
 Result<CommandEntities> command_entities(const cedar::Entities& shared,
                                          const ConnectionFacts& connection, const Session& session,
                                          const std::vector<Action>& actions,
-                                         const VoteContext* vote) {
-  Builder builder(shared, connection, session, vote);
+                                         const CommandContext& context) {
+  Builder builder(shared, connection, session, context);
   CommandEntities made;
   for (const Identity& identity : session.chain.identities) {
     auto uid = builder.identity(identity);

@@ -19,12 +19,12 @@ struct CommandEntities {
 
 /// `shared` has the tenant, the connection and what lies above it, and must outlive the result.
 /// Fails when the chain or a resource makes no sense: two identities that are the same, an id with
-/// the wrong number of parts for its type, a resource of another connection. `vote` is what an
-/// ApprovalRequest among the resources is.
+/// the wrong number of parts for its type, a resource of another connection. `context` is the
+/// command's: what an ApprovalRequest among the resources is, and the parameters of a query.
 Result<CommandEntities> command_entities(const cedar::Entities& shared,
                                          const ConnectionFacts& connection, const Session& session,
                                          const std::vector<Action>& actions,
-                                         const VoteContext* vote = nullptr);
+                                         const CommandContext& context = {});
 
 /// What all commands share: tenant, connections, resource groups, classifications.
 void add_connection(cedar::EntityBuilder& builder, const ConnectionFacts& connection,

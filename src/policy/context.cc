@@ -18,6 +18,7 @@ using cedar::Field;
 using cedar::Value;
 
 constexpr std::size_t base_fields = 5;
+constexpr std::size_t command_fields_max = 4;
 
 std::int64_t to_ms(WallTime time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
@@ -121,14 +122,14 @@ Result<Contexts> contexts(const Session& session, const Command& command, WallTi
                           Arena& arena, const Approval* approval) {
   auto base = session_context(session, now, arena);
   if (!base) return fail(base);
-  std::array<Field, base_fields + 2> fields;
+  std::array<Field, base_fields + 1 + command_fields_max> fields;
   std::size_t count = 0;
   if (approval != nullptr) fields[count++] = {"approval", approval_value(*approval, arena)};
   for (const Field& field : base->as_record()) fields[count++] = field;
-  Contexts made{.base = arena.record(std::span(fields).first(count)), .sql = {}};
-  if (const auto statement = statement_context(command, arena)) {
-    fields[count++] = {"stmt", statement->field("stmt")};
-    made.sql = arena.record(std::span(fields).first(count));
+  Contexts made{.base = arena.record(std::span(fields).first(count)), .command = {}};
+  if (const auto of_command = command_context(command, arena)) {
+    for (const Field& field : of_command->as_record()) fields[count++] = field;
+    made.command = arena.record(std::span(fields).first(count));
   }
   return made;
 }
@@ -146,11 +147,25 @@ Result<Value> session_context(const Session& session, WallTime now, Arena& arena
   return arena.record(fields);
 }
 
-std::optional<Value> statement_context(const Command& command, Arena& arena) {
-  const auto* const sql = std::get_if<SqlContext>(&command.context);
-  if (sql == nullptr) return std::nullopt;
-  const std::array<Field, 1> fields{{{"stmt", statement(*sql, arena)}}};
-  return arena.record(fields);
+std::optional<Value> command_context(const Command& command, Arena& arena) {
+  if (const auto* const sql = std::get_if<SqlContext>(&command.context)) {
+    const std::array<Field, 1> fields{{{"stmt", statement(*sql, arena)}}};
+    return arena.record(fields);
+  }
+  if (const auto* const http = std::get_if<HttpContext>(&command.context)) {
+    std::array<Field, command_fields_max> fields{{{"bodyBytes", Value::number(http->body_bytes)}}};
+    std::size_t count = 1;
+    if (!http->hash.empty()) fields[count++] = {"hash", Value::borrow(http->hash)};
+    fields[count++] = {"host", Value::borrow(http->host)};
+    fields[count++] = {"query", arena.entity("Bag", http->query)};
+    return arena.record(std::span(fields).first(count));
+  }
+  return std::nullopt;
+}
+
+bool is_of_command(std::string_view attribute) {
+  constexpr std::string_view names[] = {"stmt", "bodyBytes", "hash", "host", "query"};
+  return std::ranges::find(names, attribute) != std::ranges::end(names);
 }
 
 }  // namespace sallyport::policy

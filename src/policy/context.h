@@ -1,5 +1,5 @@
 #pragma once
-// The context of a question, as BaseCtx and SqlCtx of the schema have it.
+// The context of a question, as BaseCtx, SqlCtx and HttpCtx of the schema have it.
 
 #include <optional>
 
@@ -15,7 +15,7 @@ constexpr std::chrono::seconds clock_skew_max{60};
 
 struct Contexts {
   cedar::Value base;
-  cedar::Value sql;  // of kind none when the command says nothing of a statement
+  cedar::Value command;  // with what the command says of itself; none when it says nothing
 };
 
 /// In `arena`, borrowing texts of session, command and approval, which may be null. Fails on an
@@ -23,9 +23,11 @@ struct Contexts {
 Result<Contexts> contexts(const Session& session, const Command& command, WallTime now,
                           cedar::Arena& arena, const Approval* approval = nullptr);
 
-/// The parts of it: what is the same for all commands of a session, and what a command says of a
-/// statement, as a record with "stmt" in it; nullopt if it says nothing.
+/// The parts of it: what is the same for all commands of a session, and what a command says of
+/// itself (a record with "stmt" in it, or with "host", "query" ...); nullopt if it says nothing.
 Result<cedar::Value> session_context(const Session& session, WallTime now, cedar::Arena& arena);
-std::optional<cedar::Value> statement_context(const Command& command, cedar::Arena& arena);
+std::optional<cedar::Value> command_context(const Command& command, cedar::Arena& arena);
+/// Whether an attribute of the context is one of command_context().
+bool is_of_command(std::string_view attribute);
 
 }  // namespace sallyport::policy

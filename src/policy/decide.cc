@@ -58,7 +58,7 @@ Decision Policies::decide(const Session& session, const Command& command, WallTi
   }
   auto entities =
       command_entities(shared_, *connection(session.connection), session, command.actions,
-                       std::get_if<VoteContext>(&command.context));
+                       command.context);
   if (!entities) return denied(epoch_, std::move(entities.error().detail));
   if (auto misfit = cedar::misfit(entities->store, schema_)) {
     return denied(epoch_, std::move(*misfit));

@@ -19,10 +19,11 @@ constexpr std::size_t scratch_bytes = 4096;
 
 /// Attributes of the context that are hardly ever the same twice. Keys hold values, so leaving one
 /// out of this list costs memory and no correctness.
-constexpr std::array<std::array<std::string_view, 2>, 5> fleeting{{
+constexpr std::array<std::array<std::string_view, 2>, 6> fleeting{{
     {"now", ""},
     {"auth", "mfaAge"},
     {"approval", ""},
+    {"hash", ""},
     {"stmt", "hash"},
     {"stmt", "estRows"},
 }};
@@ -40,8 +41,8 @@ bool is_fleeting(const ContextPath& path) {
 }
 
 /// The rest of the context is the session's.
-bool of_statement(const ContextPath& path) {
-  return path.names.front() == "stmt";
+bool of_command(const ContextPath& path) {
+  return is_of_command(path.names.front());
 }
 
 /// False only if the head is for other principals. Groups are in nothing but the tenant.
@@ -212,7 +213,7 @@ bool add_session(const Session& session, WallTime now, const std::vector<Context
   const auto context = session_context(session, now, arena);
   if (!context) return false;
   for (const ContextPath& path : paths) {
-    if (!of_statement(path)) writer.add(value_at(*context, path), path.presence);
+    if (!of_command(path)) writer.add(value_at(*context, path), path.presence);
   }
   return key.size() <= key_bytes_max;
 }
@@ -227,11 +228,11 @@ bool add_command(const Command& command, const std::vector<ContextPath>& paths, 
   }
   alignas(16) std::array<std::byte, scratch_bytes> scratch;
   cedar::Arena arena(scratch);
-  const auto context = statement_context(command, arena);
+  const auto context = command_context(command, arena);
   writer.add(context.has_value());
   if (context) {
     for (const ContextPath& path : paths) {
-      if (of_statement(path)) writer.add(value_at(*context, path), path.presence);
+      if (of_command(path)) writer.add(value_at(*context, path), path.presence);
     }
   }
   return key.size() <= key_bytes_max;

@@ -71,15 +71,15 @@ class WhatIf {
 
  private:
   std::optional<Hold> with(std::string_view kind) const {
-    const auto* const sql = std::get_if<SqlContext>(&command_.context);
-    if (kind == "statement" && (sql == nullptr || sql->hash.empty())) return std::nullopt;
+    const std::string_view hash = approval_hash(command_.context);
+    if (kind == "statement" && hash.empty()) return std::nullopt;
     if (kind == "window" && std::ranges::any_of(command_.actions, is_administrative)) {
       return std::nullopt;
     }
     const Approval approval{.id = "what-if",
                             .kind = std::string(kind),
                             .quorum = what_if_quorum,
-                            .bound_hash = kind == "statement" ? sql->hash : "",
+                            .bound_hash = std::string(kind == "statement" ? hash : ""),
                             .expires = now_ + what_if_ttl};
     const Decision allowed = decide_(approval);
     if (allowed.verdict != Verdict::allow) return std::nullopt;
