@@ -11,7 +11,7 @@ import sys
 ROWS = [
     ["app"],
     ["admin", "cli"],
-    ["protocol/postgres"],
+    ["protocol/postgres", "protocol/http"],
     ["protocol/postgres/sql"],
     ["protocol/postgres/catalog"],
     ["guard", "content"],

@@ -32,11 +32,13 @@ boost::json::object identity_json(const Identity& identity) {
 }
 
 boost::json::object connection_json(const ApiConnection& connection) {
-  return {{"name", connection.name},
-          {"protocol", connection.protocol},
-          {"host", connection.host},
-          {"port", connection.port},
-          {"database", connection.database}};
+  boost::json::object object{{"name", connection.name},
+                             {"protocol", connection.protocol},
+                             {"host", connection.host},
+                             {"port", connection.port},
+                             {"database", connection.database}};
+  if (!connection.url.empty()) object["url"] = connection.url;
+  return object;
 }
 
 /// The token of "Authorization: Bearer ...", or "".

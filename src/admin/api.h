@@ -24,6 +24,7 @@ struct ApiConnection {
   std::string host;      // the gateway's, as clients reach it
   std::uint16_t port = 0;
   std::string database;  // what to ask for: the connection's name where there is only one
+  std::string url;       // http: of the connection, no slash behind; else empty
 };
 
 struct ApiOptions {

@@ -42,18 +42,20 @@ ListenerConfig read_listener(Reading& reading, const Value& value, const std::st
     fields.problem("address", fmt::format("'{}' is no IP address", listener.address),
                    "0.0.0.0 or :: for every interface, 127.0.0.1 for this machine only");
   }
-  if (name == "admin") {
+  if (name == "admin" || name == "http") {
     listener.public_url = fields.text_or("public_url", "");
     if (!listener.public_url.empty() && !listener.public_url.starts_with("https://") &&
         !listener.public_url.starts_with("http://")) {
-      fields.problem("public_url", "listeners.admin.public_url must start with https://",
+      fields.problem("public_url",
+                     fmt::format("listeners.{}.public_url must start with https://", name),
                      "for example  https://sallyport.example.com");
     }
     const bool allowed = fields.flag_or("allow_plaintext", false);
     if (!listener.tls && !is_loopback(listener.address) && !allowed) {
-      fields.problem_here("listeners.admin would carry passwords and tokens in the clear",
-                          "add tls, listen on 127.0.0.1, or say allow_plaintext: true if "
-                          "something in front of it speaks TLS");
+      fields.problem_here(
+          fmt::format("listeners.{} would carry passwords and tokens in the clear", name),
+          "add tls, listen on 127.0.0.1, or say allow_plaintext: true if "
+          "something in front of it speaks TLS");
     }
   } else if (!listener.tls && !is_loopback(listener.address)) {
     reading.warnings.push_back(
@@ -71,15 +73,28 @@ void read_listeners(Reading& reading, Fields& top, Config& config) {
   if (const Value* postgres = fields.get("postgres")) {
     config.postgres = read_listener(reading, *postgres, "postgres", 6432);
   }
+  if (const Value* http = fields.get("http")) {
+    config.http = read_listener(reading, *http, "http", 6443);
+  }
   if (const Value* admin = fields.get("admin")) {
     config.admin = read_listener(reading, *admin, "admin", 6480);
   }
-  if (config.postgres && config.admin && config.postgres->port == config.admin->port &&
-      config.postgres->address == config.admin->address) {
-    fields.problem("admin", "listeners.postgres and listeners.admin have the same port",
-                   "give each its own");
+  const std::pair<const char*, const std::optional<ListenerConfig>*> all[] = {
+      {"postgres", &config.postgres}, {"http", &config.http}, {"admin", &config.admin}};
+  for (std::size_t i = 0; i < std::size(all); ++i) {
+    for (std::size_t j = i + 1; j < std::size(all); ++j) {
+      const auto& [first, one] = all[i];
+      const auto& [second, other] = all[j];
+      if (!*one || !*other || (*one)->port != (*other)->port ||
+          (*one)->address != (*other)->address) {
+        continue;
+      }
+      fields.problem(second,
+                     fmt::format("listeners.{} and listeners.{} have the same port", first, second),
+                     "give each its own");
+    }
   }
-  if (!config.postgres && !config.admin && value->entries.empty()) {
+  if (!config.postgres && !config.http && !config.admin && value->entries.empty()) {
     fields.problem_here("listeners names no listener", "for example  postgres: {port: 6432}");
   }
   fields.finish();
@@ -138,7 +153,7 @@ void read_approvals(Reading& reading, Fields& top, Config& config) {
   fields.finish();
 }
 
-/// How clients reach the admin port, where nobody said so.
+/// How clients reach the admin or the http port, where nobody said so.
 std::string default_url(const ListenerConfig& admin) {
   if (admin.address == "0.0.0.0" || admin.address == "::") return {};
   const bool v6 = admin.address.find(':') != std::string::npos;
@@ -154,6 +169,19 @@ void check_whole(Fields& top, Config& config) {
       top.problem("builtin_issuer", "builtin_issuer needs listeners.admin.public_url",
                   "it listens on every address, so say by which name people reach it");
     }
+  }
+  if (config.http && config.http->public_url.empty()) {
+    config.http->public_url = default_url(*config.http);
+    if (config.http->public_url.empty()) {
+      top.problem("listeners", "listeners.http needs a public_url",
+                  "it listens on every address, so say by which name clients reach it");
+    }
+  }
+  if (!config.http && std::ranges::any_of(config.connections, [](const ConnectionConfig& each) {
+        return each.protocol == "http";
+      })) {
+    top.problem("connections", "a connection has the protocol http, but listeners has no http",
+                "add  http: {port: 6443, tls: ...}  to listeners");
   }
   if (config.builtin_issuer && !config.admin) {
     top.problem("builtin_issuer", "builtin_issuer needs listeners.admin, where it answers",

@@ -30,7 +30,7 @@ struct ListenerConfig {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;
   std::optional<TlsFiles> tls;
-  std::string public_url;  // admin: how clients reach it; empty: from address and port
+  std::string public_url;  // admin, http: how clients reach it; empty: from address and port
 };
 
 struct LedgerConfig {
@@ -55,6 +55,21 @@ struct PoolConfig {
   std::uint32_t wait_s = 10;
   std::uint32_t server_lifetime_s = 3600;
   std::uint32_t server_idle_s = 3;
+};
+
+/// What only connections of protocol http have.
+struct HttpConnectionConfig {
+  std::string authority;           // Host of what the target is sent: "crm.internal:8443"
+  std::vector<std::string> hosts;  // names of the gateway that lead here
+  /// One of them, or neither: what proves to the target who asks.
+  std::string header;                     // the name of the field that holds `secret`
+  Secret secret;                          // of it, or the password of ConnectionConfig::user
+  std::vector<std::string> drop_headers;  // of clients, beside those that never pass
+  std::uint64_t request_bytes_max = std::uint64_t{16} << 20;
+  std::uint64_t response_bytes_max = 0;  // 0: no limit
+  std::uint32_t response_timeout_s = 60;
+  std::uint32_t idle_max = 32;
+  std::uint32_t idle_s = 30;
 };
 
 struct ConnectionConfig {
@@ -83,6 +98,7 @@ struct ConnectionConfig {
   std::uint32_t statement_timeout_s = 0;  // 0: the server's own
   std::uint32_t lock_timeout_s = 0;
   std::uint32_t idle_in_transaction_timeout_s = 0;
+  HttpConnectionConfig http;
 };
 
 struct BuiltinUser {
@@ -137,6 +153,7 @@ struct Config {
   net::Backend reactor = net::Backend::automatic;
   std::uint32_t shutdown_grace_s = 30;
   std::optional<ListenerConfig> postgres;
+  std::optional<ListenerConfig> http;
   std::optional<ListenerConfig> admin;
   LedgerConfig ledger;
   std::vector<identity::IssuerOptions> issuers;

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "app/config_parts.h"
+#include "base/numbers.h"
+#include "http/target.h"
+#include "http/text.h"
 #include "mask/mask.h"
 
 namespace sallyport::app {
@@ -200,12 +203,112 @@ void read_pool(Reading& reading, const Value& value, PoolConfig& pool, const std
   fields.finish();
 }
 
+/// "https://crm.internal:8443" into host, port and whether there is TLS.
+void read_url(Fields& fields, ConnectionConfig& connection, const std::string& name) {
+  const std::string url = fields.required_text("url", "url: https://crm.internal");
+  if (url.empty()) return;
+  const bool tls = url.starts_with("https://");
+  const auto problem = [&](const std::string& what) {
+    fields.problem("url", fmt::format("{}.url {}", name, what),
+                   "https://host or https://host:port, without a path");
+  };
+  if (!tls && !url.starts_with("http://")) return problem("is no http or https URL");
+  connection.http.authority = url.substr(tls ? 8 : 7);
+  if (connection.http.authority.ends_with('/')) connection.http.authority.pop_back();
+  const std::string& authority = connection.http.authority;
+  if (!http::is_host(authority)) return problem("names no host, or has a path");
+  connection.port = tls ? 443 : 80;
+  connection.host = authority;
+  const auto bracket = authority.find(']');
+  const auto colon = authority.find(':', bracket == authority.npos ? 0 : bracket);
+  if (colon != authority.npos) {
+    connection.host = authority.substr(0, colon);
+    connection.port = parse_number<std::uint16_t>(authority.substr(colon + 1)).value_or(0);
+  }
+  if (connection.port == 0) return problem("has the port 0");
+  if (connection.host.starts_with('[')) {
+    connection.host = connection.host.substr(1, connection.host.size() - 2);
+  }
+  if (!tls) connection.tls = UpstreamTls::disable;
+  if (tls && connection.tls == UpstreamTls::disable) {
+    problem("is https, and tls.mode is disable");
+  }
+}
+
+void read_http_credential(Reading& reading, Fields& connection_fields, ConnectionConfig& connection,
+                          const std::string& name) {
+  const Value* value = connection_fields.get("credential");
+  if (!value) return;
+  Fields fields(*value, name + ".credential", reading.problems);
+  const std::string example = "{header: X-Api-Key, value: env:CRM_KEY}";
+  if (fields.has("header")) {
+    connection.http.header = fields.required_text("header", example);
+    connection.http.secret = read_secret(reading, fields, "value", "value: env:CRM_KEY");
+    if (!http::is_token(connection.http.header)) {
+      fields.problem("header", fmt::format("{}.credential.header is no name of a field", name),
+                     example);
+    }
+  } else {
+    connection.user = fields.required_text("user", "user: sallyport");
+    connection.http.secret = read_secret(reading, fields, "password", "password: env:CRM_PASSWORD");
+    if (connection.user.contains(':')) {
+      fields.problem("user", fmt::format("{}.credential.user holds a colon", name),
+                     "basic authentication has no way to say that");
+    }
+  }
+  const auto bad = [](char c) { return !http::is_field_char(c) || c == '\t'; };
+  if (std::ranges::any_of(connection.http.secret.value, bad)) {
+    fields.problem_here(fmt::format("{}.credential cannot stand in a header", name),
+                        "one line, without control characters");
+  }
+  fields.finish();
+}
+
+void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& connection,
+                          const std::string& name) {
+  HttpConnectionConfig& http = connection.http;
+  if (const Value* tls = fields.get("tls")) read_upstream_tls(reading, *tls, connection, name);
+  read_url(fields, connection, name);
+  read_http_credential(reading, fields, connection, name);
+  for (std::string host : fields.texts("hosts")) {
+    std::ranges::transform(host, host.begin(), http::to_lower);
+    if (!http::is_host(host) || host.contains(':')) {
+      fields.problem("hosts", fmt::format("{}.hosts holds '{}', which is no host name", name, host),
+                     "names without a port, as in crm.gateway.example.com");
+    }
+    http.hosts.push_back(std::move(host));
+  }
+  for (std::string header : fields.texts("drop_headers")) {
+    std::ranges::transform(header, header.begin(), http::to_lower);
+    http.drop_headers.push_back(std::move(header));
+  }
+  connection.env = fields.text_or("env", "");
+  read_tags(reading, fields, connection);
+  connection.resource_groups = fields.texts("resource_groups");
+  const auto number = [&](const char* key, std::uint64_t fallback, std::uint64_t min,
+                          std::uint64_t max) { return fields.number_or(key, fallback, min, max); };
+  http.request_bytes_max =
+      number("request_bytes_max", http.request_bytes_max, 0, std::uint64_t{1} << 40);
+  http.response_bytes_max = number("response_bytes_max", 0, 0, std::uint64_t{1} << 40);
+  http.response_timeout_s =
+      static_cast<std::uint32_t>(number("response_timeout_s", http.response_timeout_s, 1, 86'400));
+  http.idle_max = static_cast<std::uint32_t>(number("idle_max", http.idle_max, 0, 10'000));
+  http.idle_s = static_cast<std::uint32_t>(number("idle_s", http.idle_s, 1, 86'400));
+  connection.connect_timeout_s =
+      static_cast<std::uint32_t>(number("connect_timeout_s", 10, 1, 300));
+  fields.finish();
+}
+
 ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   const std::string name = "connections." + entry.key;
   Fields fields(*entry.value, name, reading.problems);
   ConnectionConfig connection;
   connection.name = entry.key;
-  connection.protocol = fields.choice_or("protocol", "postgres", {"postgres"});
+  connection.protocol = fields.choice_or("protocol", "postgres", {"postgres", "http"});
+  if (connection.protocol == "http") {
+    read_http_connection(reading, fields, connection, name);
+    return connection;
+  }
   connection.host = fields.required_text("host", "host: db.internal");
   const auto seconds = [&](const char* key, std::uint32_t fallback, std::uint32_t min) {
     return static_cast<std::uint32_t>(fields.number_or(key, fallback, min, 86400));

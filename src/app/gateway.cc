@@ -15,6 +15,7 @@
 #include "app/policy_tools.h"
 #include "app/postgres_options.h"
 #include "app/version.h"
+#include "app/web_options.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cli/policy_files.h"
@@ -48,6 +49,7 @@ std::vector<std::string_view> restart_needed(const Config& before, const Config&
   if (before.workers != after.workers) keys.push_back("workers");
   if (before.reactor != after.reactor) keys.push_back("reactor");
   if (differs(before.postgres, after.postgres)) keys.push_back("listeners.postgres");
+  if (differs(before.http, after.http)) keys.push_back("listeners.http");
   if (differs(before.admin, after.admin)) keys.push_back("listeners.admin");
   if (before.ledger.segment_bytes != after.ledger.segment_bytes ||
       before.ledger.reads_durable != after.ledger.reads_durable) {
@@ -86,13 +88,17 @@ admin::ApiOptions api_options(const Config& config) {
   options.audience = audience_of(config);
   options.token_service = config.admin->public_url;
   options.client_id = builtin ? std::string(identity::kCliClient) : config.cli_client_id;
-  if (!config.postgres) return options;
   for (const ConnectionConfig& connection : config.connections) {
-    options.connections.push_back({.name = connection.name,
-                                   .protocol = connection.protocol,
-                                   .host = host_of(config.admin->public_url),
-                                   .port = config.postgres->port,
-                                   .database = connection.name});
+    const bool is_http = connection.protocol == "http";
+    const auto& listener = is_http ? config.http : config.postgres;
+    if (!listener) continue;
+    options.connections.push_back(
+        {.name = connection.name,
+         .protocol = connection.protocol,
+         .host = host_of(is_http ? listener->public_url : config.admin->public_url),
+         .port = listener->port,
+         .database = is_http ? "" : connection.name,
+         .url = is_http ? listener->public_url + "/c/" + connection.name : ""});
   }
   return options;
 }
@@ -202,6 +208,9 @@ Result<void> Gateway::open() {
   auto options = make_postgres_options(config_, worker_count(config_));
   if (!options) return fail(options);
   postgres_options_ = std::move(*options);
+  auto web_options = make_web_options(config_, worker_count(config_));
+  if (!web_options) return fail(web_options);
+  web_options_ = std::move(*web_options);
   return ok();
 }
 
@@ -267,7 +276,8 @@ bool Gateway::may_connect(const identity::Credential& credential,
                           const std::string& connection) const {
   Session session;
   session.tenant = config_.tenant;
-  session.protocol = "postgres";
+  const ConnectionConfig* const configured = config_.connection(connection);
+  session.protocol = configured == nullptr ? "" : configured->protocol;
   session.connection = connection;
   session.chain = credential.chain;
   session.authentication = credential.authentication;
@@ -336,17 +346,18 @@ std::optional<std::string> Gateway::revoked(const Session& session) const {
 
 void Gateway::end_revoked(bool policies) {
   on_each_worker([policies](Worker& worker) {
-    if (!worker.adapter) return;
-    net::Reactor::current().spawn("end revoked", worker.adapter->end_revoked(policies));
+    net::Reactor& reactor = net::Reactor::current();
+    if (worker.adapter) reactor.spawn("end revoked", worker.adapter->end_revoked(policies));
+    if (worker.web) reactor.spawn("end revoked", worker.web->end_revoked(policies));
   });
 }
 
 Result<void> Gateway::start_workers() {
   worker_parts_.resize(worker_count(config_));
-  if (config_.postgres) {
-    if (auto free = port_is_free(*config_.postgres); !free) {
-      return fail(free, "listeners.postgres");
-    }
+  for (const auto& [name, listener] : {std::pair{"listeners.postgres", &config_.postgres},
+                                       std::pair{"listeners.http", &config_.http}}) {
+    if (!*listener) continue;
+    if (auto free = port_is_free(**listener); !free) return fail(free, name);
   }
   auto choice = net::choose_backend(config_.reactor);
   if (!choice) return fail(Errc::invalid, "reactor: " + choice.error().detail);
@@ -372,15 +383,38 @@ Result<void> Gateway::set_up_worker(std::size_t index) {
                                                   .random = system_random()});
   if (!adapter) return fail(adapter);
   worker.adapter = std::move(*adapter);
-  if (!config_.postgres) return ok();
-  auto listener = net::Listener::bind({config_.postgres->address, config_.postgres->port});
-  if (!listener) return fail(listener, "listeners.postgres");
-  worker.listener = listener->get();
-  net::Reactor::current().spawn("postgres listener", accept_clients(std::move(*listener), worker));
+  worker.web = std::make_unique<web::Adapter>(
+      web_options_, web::Adapter::Shared{.guard = *guard_,
+                                         .authenticator = logins_->authenticator(),
+                                         .tickets = logins_->tickets(),
+                                         .random = system_random()});
+  if (config_.postgres) {
+    auto listening = listen(worker, "postgres", *config_.postgres,
+                            [](Worker& its, std::unique_ptr<net::Stream> client) {
+                              return its.adapter->serve(std::move(client));
+                            });
+    if (!listening) return listening;
+  }
+  if (!config_.http) return ok();
+  return listen(worker, "http", *config_.http,
+                [](Worker& its, std::unique_ptr<net::Stream> client) {
+                  return its.web->serve(std::move(client));
+                });
+}
+
+Result<void> Gateway::listen(Worker& worker, std::string_view name, const ListenerConfig& at,
+                             Serve serve) {
+  auto listener = net::Listener::bind({at.address, at.port});
+  if (!listener) return fail(listener, "listeners." + std::string(name));
+  net::Reactor::current().spawn(
+      std::string(name) + " listener",
+      accept_clients(std::move(*listener), worker, std::string(name), serve));
   return ok();
 }
 
-net::Task<void> Gateway::accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker) {
+net::Task<void> Gateway::accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker,
+                                        std::string name, Serve serve) {
+  worker.listeners.push_back(listener.get());
   while (true) {
     auto client = co_await listener->accept();
     if (!client) {
@@ -389,18 +423,20 @@ net::Task<void> Gateway::accept_clients(std::unique_ptr<net::Listener> listener,
       }
       break;
     }
-    net::Reactor::current().spawn("postgres session", serve_client(worker, std::move(*client)));
+    net::Reactor::current().spawn(name + " session",
+                                  serve_client(worker, std::move(*client), serve));
   }
-  worker.listener = nullptr;
+  worker.listeners.remove(listener.get());
 }
 
-net::Task<void> Gateway::serve_client(Worker& worker, std::unique_ptr<net::Stream> client) {
+net::Task<void> Gateway::serve_client(Worker& worker, std::unique_ptr<net::Stream> client,
+                                      Serve serve) {
   struct Count {
     std::atomic<std::size_t>& of;
     explicit Count(std::atomic<std::size_t>& counted) : of(counted) { ++of; }
     ~Count() { --of; }
   } const count(clients_);
-  co_await worker.adapter->serve(std::move(client));
+  co_await serve(worker, std::move(client));
 }
 
 net::Task<void> Gateway::run() {
@@ -434,18 +470,26 @@ net::Task<void> Gateway::shut_down() {
   record("stopping", "");
   health_->set_draining();
   on_each_worker([](Worker& worker) {
-    if (worker.listener != nullptr) worker.listener->close();
+    for (net::Listener* const listener : worker.listeners) listener->close();
+    if (worker.web) worker.web->drain();
   });
   bool gone =
       co_await clients_gone(reactor.now() + std::chrono::seconds(config_.shutdown_grace_s), true);
   if (!gone) {
-    on_each_worker([](Worker& worker) { worker.adapter->end_all("the gateway is shutting down"); });
+    on_each_worker([](Worker& worker) {
+      worker.adapter->end_all("the gateway is shutting down");
+      worker.web->end_all();
+    });
     gone = co_await clients_gone(reactor.now() + end_s_max, false);
   }
   if (!gone) log::warn("clients are still there", {{"clients", clients_.load()}});
   if (admin_) static_cast<void>(co_await admin_->shutdown(end_s_max));
   // An adapter goes on its own thread; one that still serves goes with its worker's tasks instead.
-  if (gone) on_each_worker([](Worker& worker) { worker.adapter.reset(); });
+  if (gone)
+    on_each_worker([](Worker& worker) {
+      worker.adapter.reset();
+      worker.web.reset();
+    });
   // A worker that does not come back must not keep the process: what it has recorded is on disk.
   ::alarm(static_cast<unsigned>(end_s_max.count()) * 2);
   workers_->stop();
@@ -481,6 +525,8 @@ Result<void> Gateway::try_reload() {
   if (!policies) return fail(policies);
   auto options = make_postgres_options(*loaded, worker_parts_.size());
   if (!options) return fail(options);
+  auto web_options = make_web_options(*loaded, worker_parts_.size());
+  if (!web_options) return fail(web_options);
   auto admin_tls = make_server_tls(loaded->admin ? loaded->admin->tls : std::optional<TlsFiles>());
   if (!admin_tls) return fail(admin_tls, "listeners.admin.tls");
 
@@ -494,6 +540,10 @@ Result<void> Gateway::try_reload() {
   postgres_options_ = std::move(*options);
   on_each_worker([fresh = postgres_options_](Worker& worker) {
     if (worker.adapter) worker.adapter->use(fresh);
+  });
+  web_options_ = std::move(*web_options);
+  on_each_worker([fresh = web_options_](Worker& worker) {
+    if (worker.web) worker.web->use(fresh);
   });
   if (admin_) admin_->set_tls(std::move(*admin_tls));
   if (admin_ && loaded->admin) api_ = make_api(*loaded);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@
 #include "net/listener.h"
 #include "net/signal.h"
 #include "net/worker.h"
+#include "protocol/http/adapter.h"
 #include "protocol/postgres/adapter.h"
 
 namespace sallyport::app {
@@ -59,8 +61,11 @@ class Gateway {
   /// What one worker has. Only touched on its thread once it runs.
   struct Worker {
     std::unique_ptr<postgres::Adapter> adapter;
-    net::Listener* listener = nullptr;
+    std::unique_ptr<web::Adapter> web;
+    std::list<net::Listener*> listeners;
   };
+  /// Serves one client to its end, with an adapter of the worker.
+  using Serve = net::Task<void> (*)(Worker& worker, std::unique_ptr<net::Stream> client);
 
   explicit Gateway(Config config, Load load);
   Result<void> open();
@@ -78,8 +83,10 @@ class Gateway {
                        const std::string& who);
   Result<void> start_workers();
   Result<void> set_up_worker(std::size_t index);
-  net::Task<void> accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker);
-  net::Task<void> serve_client(Worker& worker, std::unique_ptr<net::Stream> client);
+  Result<void> listen(Worker& worker, std::string_view name, const ListenerConfig& at, Serve serve);
+  net::Task<void> accept_clients(std::unique_ptr<net::Listener> listener, Worker& worker,
+                                 std::string name, Serve serve);
+  net::Task<void> serve_client(Worker& worker, std::unique_ptr<net::Stream> client, Serve serve);
   net::Task<void> shut_down();
   /// True when no client is left before `deadline`, or a second signal came and cut that short.
   net::Task<bool> clients_gone(SteadyTime deadline, bool until_hurried);
@@ -103,6 +110,7 @@ class Gateway {
   std::unique_ptr<postgres::PoolDesk> pools_;
   std::unique_ptr<postgres::CatalogDesk> catalogs_;
   std::shared_ptr<const postgres::Options> postgres_options_;
+  std::shared_ptr<const web::Options> web_options_;
   std::vector<Worker> worker_parts_;
   std::atomic<std::size_t> clients_ = 0;
   std::unique_ptr<net::Workers> workers_;

@@ -13,20 +13,6 @@ namespace {
 
 constexpr std::size_t file_bytes_max = 1 << 20;
 
-Result<std::shared_ptr<const net::TlsClientContext>> make_client_tls(
-    const ConnectionConfig& connection) {
-  net::TlsClientOptions options;
-  options.verify = connection.tls == UpstreamTls::verify_full ? net::TlsVerify::verify_full
-                   : connection.tls == UpstreamTls::verify_ca ? net::TlsVerify::verify_ca
-                                                              : net::TlsVerify::insecure;
-  if (!connection.ca.empty()) {
-    auto ca = read_text_file(connection.ca);
-    if (!ca) return fail(ca);
-    options.ca_pem = std::move(*ca);
-  }
-  return net::TlsClientContext::make(options);
-}
-
 std::vector<std::pair<std::string, std::string>> settings_of(const ConnectionConfig& connection) {
   std::vector<std::pair<std::string, std::string>> settings;
   const auto add = [&](const char* name, std::uint32_t seconds) {
@@ -83,6 +69,21 @@ Result<std::shared_ptr<postgres::Target>> make_target(const ConnectionConfig& co
 
 }  // namespace
 
+Result<std::shared_ptr<const net::TlsClientContext>> make_client_tls(
+    const ConnectionConfig& connection, std::vector<std::string> alpn) {
+  net::TlsClientOptions options;
+  options.alpn = std::move(alpn);
+  options.verify = connection.tls == UpstreamTls::verify_full ? net::TlsVerify::verify_full
+                   : connection.tls == UpstreamTls::verify_ca ? net::TlsVerify::verify_ca
+                                                              : net::TlsVerify::insecure;
+  if (!connection.ca.empty()) {
+    auto ca = read_text_file(connection.ca);
+    if (!ca) return fail(ca);
+    options.ca_pem = std::move(*ca);
+  }
+  return net::TlsClientContext::make(options);
+}
+
 Result<std::string> read_text_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(Errc::io, "cannot read " + path.string());
@@ -117,6 +118,7 @@ Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Con
   }
   std::shared_ptr<const mask::Patterns> patterns;
   for (const ConnectionConfig& connection : config.connections) {
+    if (connection.protocol != "postgres") continue;
     auto target = make_target(connection, workers);
     if (!target) return fail(target);
     if (connection.detect != mask::Mode::off) {

@@ -14,6 +14,10 @@ namespace sallyport::app {
 Result<std::shared_ptr<const net::TlsServerContext>> make_server_tls(
     const std::optional<TlsFiles>& files, std::vector<std::string> alpn = {});
 
+/// As a connection's `tls` says; not where its mode is disable.
+Result<std::shared_ptr<const net::TlsClientContext>> make_client_tls(
+    const ConnectionConfig& connection, std::vector<std::string> alpn = {});
+
 /// `sessions_max` of the configuration is shared out over the workers.
 Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Config& config,
                                                                        std::size_t workers);

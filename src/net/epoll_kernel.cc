@@ -99,6 +99,8 @@ class EpollSocket final : public Socket, private Watched {
     return done;
   }
 
+  bool quiet() const override { return !ended_; }
+
   void abandon_send() override {
     unsent_ = {};
     set_interest(interest() & ~std::uint32_t{EPOLLOUT});

@@ -35,6 +35,8 @@ class Socket {
   virtual std::optional<Result<void>> send(Bytes data) = 0;
   /// Forgets a send that is not done: its data is about to go. Nothing may be sent any more.
   virtual void abandon_send() = 0;
+  /// Nothing was taken from the kernel that was not read, and no end was seen.
+  virtual bool quiet() const = 0;
   /// What goes without waiting.
   virtual void send_last(Bytes data) = 0;
 };

@@ -72,6 +72,10 @@ class Stream {
   /// The peer has ended its side or broken off, as far as the kernel knows: for who waits long and
   /// does not read meanwhile.
   virtual bool peer_gone() const { return false; }
+
+  /// Nothing has come that was not read, and the peer has not ended, as far as is known: for who
+  /// keeps a connection and wants to use it again.
+  virtual bool quiet() const { return !peer_gone(); }
 };
 
 }  // namespace sallyport::net

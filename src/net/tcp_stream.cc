@@ -81,6 +81,12 @@ class TcpStream final : public Stream, private SocketEvents {
     return poll(&one, 1, 0) == 1;
   }
 
+  bool quiet() const override {
+    if (!socket_ || !socket_->quiet()) return false;
+    pollfd one{.fd = descriptor_, .events = POLLIN | POLLRDHUP, .revents = 0};
+    return poll(&one, 1, 0) == 0;
+  }
+
   void close() override {
     socket_.reset();
     readable_.notify();

@@ -197,6 +197,10 @@ class OpensslStream final : public TlsStream {
 
   Endpoint peer() const override { return stream_->peer(); }
   bool peer_gone() const override { return stream_->peer_gone(); }
+  bool quiet() const override {
+    return !closed_ && !broken_ && wire_.input.empty() && SSL_has_pending(ssl_.get()) == 0 &&
+           stream_->quiet();
+  }
 
   std::string_view alpn() const override {
     const unsigned char* name = nullptr;

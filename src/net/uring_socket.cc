@@ -38,6 +38,8 @@ class ReceiveOperation final : public UringOperation {
     return std::nullopt;
   }
 
+  bool quiet() const { return first_.empty() && !ended_; }
+
   void detach() {
     events_ = nullptr;
     first_ = {};
@@ -200,6 +202,7 @@ class UringSocket final : public Socket {
     operations_->sending.send(data, operations_);
     return std::nullopt;
   }
+  bool quiet() const override { return operations_->receiving.quiet(); }
   void abandon_send() override { operations_->sending.abandon(); }
   void send_last(Bytes data) override {
     if (operations_->sending.in_flight()) return;

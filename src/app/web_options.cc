@@ -1,0 +1,81 @@
+#include "app/web_options.h"
+
+#include <fmt/format.h>
+
+#include "app/postgres_options.h"
+#include "protocol/http/routing.h"
+
+namespace sallyport::app {
+namespace {
+
+http::Headers credential_of(const ConnectionConfig& connection) {
+  http::Headers fields;
+  const HttpConnectionConfig& http = connection.http;
+  if (!http.header.empty()) {
+    fields.add(http.header, http.secret.value);
+  } else if (!connection.user.empty()) {
+    const std::string pair = connection.user + ":" + http.secret.value;
+    fields.add("Authorization", "Basic " + to_base64(as_bytes(pair)));
+  }
+  return fields;
+}
+
+Result<std::shared_ptr<web::Target>> make_target(const ConnectionConfig& connection,
+                                                 std::size_t workers) {
+  auto target = std::make_shared<web::Target>();
+  const HttpConnectionConfig& http = connection.http;
+  target->connection = connection.name;
+  target->host = connection.host;
+  target->port = connection.port;
+  target->authority = http.authority;
+  target->hosts = http.hosts;
+  target->credential = credential_of(connection);
+  target->dropped = http.drop_headers;
+  target->request_bytes_max = http.request_bytes_max;
+  if (http.response_bytes_max != 0) target->response_bytes_max = http.response_bytes_max;
+  target->connect_s_max = std::chrono::seconds(connection.connect_timeout_s);
+  target->response_s_max = std::chrono::seconds(http.response_timeout_s);
+  target->idle_max = (http.idle_max + workers - 1) / workers;
+  target->idle_s_max = std::chrono::seconds(http.idle_s);
+  if (connection.tls != UpstreamTls::disable) {
+    auto tls = make_client_tls(connection, {"http/1.1"});
+    if (!tls) return fail(tls, fmt::format("connections.{}.tls", connection.name));
+    target->tls = std::move(*tls);
+  }
+  return target;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const web::Options>> make_web_options(const Config& config,
+                                                             std::size_t workers) {
+  auto options = std::make_shared<web::Options>();
+  if (config.http) {
+    auto tls = make_server_tls(config.http->tls, {"http/1.1"});
+    if (!tls) return fail(tls, "listeners.http.tls");
+    options->tls = std::move(*tls);
+    std::string url = config.http->public_url;
+    while (url.ends_with('/')) url.pop_back();
+    const auto slashes = url.find("//");
+    options->public_host = web::host_name(url.substr(slashes == url.npos ? 0 : slashes + 2));
+    options->public_url = std::move(url);
+  }
+  for (const ConnectionConfig& connection : config.connections) {
+    if (connection.protocol != "http") continue;
+    auto target = make_target(connection, workers);
+    if (!target) return fail(target);
+    options->targets.emplace(connection.name, std::move(*target));
+  }
+  if (config.builtin_issuer && config.admin) {
+    options->authorization_servers.push_back(config.admin->public_url);
+  }
+  for (const identity::IssuerOptions& issuer : config.issuers) {
+    options->authorization_servers.push_back(issuer.url);
+  }
+  if (config.admin) options->approvals_url = config.admin->public_url + "/api/v1/approvals/";
+  options->clients_max = (config.limits.sessions_max + workers - 1) / workers;
+  options->approval_s_max = std::chrono::seconds(config.approvals.wait_s);
+  return options;
+}
+
+}  // namespace sallyport::app

@@ -1,0 +1,99 @@
+#include "protocol/http/adapter.h"
+
+#include "base/log.h"
+#include "net/reactor.h"
+#include "protocol/http/conversation.h"
+
+namespace sallyport::web {
+namespace {
+
+constexpr std::chrono::seconds handshake_s_max{10};
+constexpr std::size_t conversations_at_once = 100;
+
+/// A place in a list for as long as it lives.
+template <class T>
+struct Entered {
+  std::list<T>& all;
+  typename std::list<T>::iterator place;
+  Entered(std::list<T>& of, T one) : all(of), place(of.insert(of.end(), std::move(one))) {}
+  Entered(const Entered&) = delete;
+  ~Entered() { all.erase(place); }
+};
+
+}  // namespace
+
+Adapter::Adapter(std::shared_ptr<const Options> options, Shared shared)
+    : options_(std::move(options)), shared_(shared) {}
+
+Adapter::~Adapter() = default;
+
+void Adapter::use(std::shared_ptr<const Options> options) {
+  options_ = std::move(options);
+  pool_.renew();
+}
+
+Task<void> Adapter::serve(std::unique_ptr<net::Stream> client) {
+  if (clients_ >= options_->clients_max || draining_) {
+    log::warn("client turned away: too many clients", {{"source", client->peer().ip}});
+    client->close();
+    co_return;
+  }
+  struct Count {
+    std::size_t& of;
+    explicit Count(std::size_t& counted) : of(counted) { ++of; }
+    ~Count() { --of; }
+  } const count(clients_);
+  const auto context = options_->tls;
+  if (context == nullptr) co_return co_await serve_over(std::move(client), false);
+
+  const std::string source = client->peer().ip;
+  Result<std::unique_ptr<net::TlsStream>> secured = fail(Errc::closed, "");
+  {
+    const Entered<net::Stream*> securing(securing_, client.get());
+    secured = co_await net::tls_accept(std::move(client), context,
+                                       net::Reactor::current().now() + handshake_s_max);
+  }
+  if (!secured) {
+    log::debug("TLS handshake failed", {{"source", source}, {"detail", secured.error().detail}});
+    co_return;
+  }
+  co_await serve_over(std::move(*secured), true);
+}
+
+Task<void> Adapter::serve_over(std::unique_ptr<net::Stream> client, bool tls) {
+  Conversation conversation(*this, *client, tls);
+  const auto self = std::make_shared<Conversation*>(&conversation);
+  {
+    const Entered<std::shared_ptr<Conversation*>> entered(open_, self);
+    co_await conversation.run();
+  }
+  client->close();
+}
+
+Task<void> Adapter::end_revoked(bool policies) {
+  const std::vector<std::weak_ptr<Conversation*>> all(open_.begin(), open_.end());
+  const std::weak_ptr<bool> alive = alive_;
+  std::size_t asked = 0;
+  for (const auto& weak : all) {
+    if (const auto conversation = weak.lock()) (*conversation)->end_if_revoked(policies);
+    // Others' requests go on meanwhile.
+    if (++asked % conversations_at_once == 0) {
+      co_await net::Reactor::current().sleep_for(std::chrono::milliseconds(1));
+      if (alive.expired()) co_return;
+    }
+  }
+}
+
+void Adapter::drain() {
+  draining_ = true;
+  pool_.close();
+  for (net::Stream* const stream : securing_) stream->close();
+  for (const auto& conversation : open_) (*conversation)->drain();
+}
+
+void Adapter::end_all() {
+  drain();
+  for (const auto& conversation : open_) (*conversation)->end("shutdown");
+}
+
+}  // namespace sallyport::web

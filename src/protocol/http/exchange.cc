@@ -1,0 +1,287 @@
+// One request on the road: decided, recorded, sent, and its answer released when its record is
+// safe.
+
+#include "base/log.h"
+#include "net/both.h"
+#include "net/reactor.h"
+#include "protocol/http/conversation.h"
+
+namespace sallyport::web {
+namespace {
+
+constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+/// What of an answer is gathered before it is sent; more than that at once is not copied twice.
+constexpr std::size_t gathered_bytes_max = std::size_t{32} * 1024;
+
+bool is_chunked(const http::RequestHead& head) {
+  return head.framing.kind == http::Framing::Kind::chunked;
+}
+
+metrics::Counter& target_failed() {
+  static metrics::Counter& counter = metrics::counter(
+      "sallyport_target_failures_total",
+      "Sessions that ended because their target could not be reached.", {{"protocol", "http"}});
+  return counter;
+}
+
+}  // namespace
+
+Task<bool> Conversation::exchange(Exchange& exchange) {
+  const http::RequestHead& head = exchange.head;
+  auto opened = co_await session_for(head, exchange.route);
+  if (!opened) {
+    exchange.status = opened.error().status;
+    co_return co_await respond(std::move(opened.error()), head);
+  }
+  exchange.opened = *opened;
+  struct Active {
+    Opened*& of;
+    explicit Active(Opened*& active, Opened* opened_now) : of(active) { of = opened_now; }
+    ~Active() { of = nullptr; }
+  } const active(active_, *opened);
+
+  auto command = analyse(head, exchange.route, {.ip = source_ip_, .tls = tls_});
+  if (!command) {
+    exchange.status = 400;
+    co_return co_await respond(
+        problem(400, "request", "Not a request that is served here", command.error().detail), head);
+  }
+  auto permit = co_await authorize(exchange, std::move(*command));
+  if (!permit) {
+    ++exchange.opened->refused;
+    auto response = refused(permit.error(), *options_);
+    if (permit.error().kind == Refusal::Kind::session) {
+      response = unauthorized(exchange.route.resource, "invalid_token", permit.error().reason,
+                              permit.error().hint);
+      close_session(*exchange.opened, "expired", permit.error().reason);
+      exchange.opened = nullptr;
+    }
+    exchange.status = response.status;
+    co_return co_await respond(std::move(response), head);
+  }
+  ++exchange.opened->commands;
+  exchange.permit.emplace(std::move(*permit));
+  co_return co_await forward(exchange);
+}
+
+Task<std::expected<Permit, Refusal>> Conversation::authorize(Exchange& exchange, Command command) {
+  std::optional<HeldCommand> held;
+  auto permit = co_await guard().authorize(exchange.opened->session, std::move(command),
+                                           &adapter_.decisions_, &held);
+  if (!held) co_return permit;
+  co_return co_await hold(exchange, std::move(*held));
+}
+
+/// Sends the request and relays the answer. True if the client's connection goes on.
+Task<bool> Conversation::forward(Exchange& exchange) {
+  const http::RequestHead& head = exchange.head;
+  for (const bool again : {false, true}) {
+    auto taken =
+        co_await adapter_.pool_.take(*exchange.opened->permit, exchange.route.target, again);
+    if (!taken) {
+      exchange.failure = std::move(taken.error());
+      break;
+    }
+    Upstream& upstream = *taken->upstream;
+    upstream_ = &upstream;
+    exchange.failure.reset();
+    co_await over(exchange, upstream);
+    upstream_ = nullptr;
+    // A kept connection may be closed just when it is used. What changes something may have been
+    // seen for all that, and is not said twice.
+    const bool unseen = exchange.failure && exchange.failure->code == Errc::closed &&
+                        taken->used_before && upstream.nothing_received();
+    const bool once_more = unseen && exchange.permit && exchange.permit->command().read_only &&
+                           !head.has_body() && ended_.empty() && !again;
+    if (once_more) continue;
+    const bool reusable = exchange.reusable && !exchange.failure && body_->done();
+    if (reusable) adapter_.pool_.give_back(std::move(taken->upstream));
+    break;
+  }
+  if (exchange.rejected) {
+    (void)settle(exchange, "the body was refused: " + exchange.rejected->reason);
+    if (!exchange.answered) {
+      exchange.status = exchange.rejected->status;
+      co_await refuse_bytes(*exchange.rejected);
+    }
+    co_return false;
+  }
+  if (!exchange.failure) co_return head.keep_alive && body_->done() && !adapter_.draining_;
+
+  const std::string detail = exchange.failure->detail;
+  (void)settle(exchange, "target: " + detail);
+  if (!ended_.empty()) co_return false;
+  log::warn("target failed", {{"session", exchange.opened->session.id},
+                              {"connection", exchange.route.target->connection},
+                              {"detail", detail}});
+  target_failed().add();
+  if (exchange.answered) co_return false;  // the client sees an answer that ends too soon
+  auto response = failed(exchange);
+  exchange.status = response.status;
+  co_return co_await respond(std::move(response), head);
+}
+
+Task<void> Conversation::over(Exchange& exchange, Upstream& upstream) {
+  auto sent = co_await upstream.send_head(*exchange.permit, "");
+  if (!sent) {
+    exchange.failure = std::move(sent.error());
+    co_return;
+  }
+  if (body_->done() && !exchange.body_held) co_return co_await relay(exchange, upstream);
+  (void)co_await net::both(send_body(exchange, upstream), relay(exchange, upstream));
+}
+
+/// The client's body, as it comes. Ends early if the answer does.
+Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
+  const bool chunked = is_chunked(exchange.head);
+  if (exchange.body_held) {
+    if (!exchange.held_body.empty()) {
+      auto sent =
+          co_await upstream.send_body(*exchange.permit, as_bytes(exchange.held_body), chunked);
+      if (!sent) co_return;
+    }
+    if (exchange.permit) (void)co_await upstream.end_body(*exchange.permit, chunked);
+    co_return;
+  }
+  if (std::exchange(continue_owed_, false)) {
+    const bool told = co_await write_client(continue_line);
+    if (!told) co_return upstream.close();
+  }
+  while (!body_->done()) {
+    auto piece = body_->take(input_);
+    if (!piece) {
+      exchange.rejected = piece.error();
+      co_return upstream.close();
+    }
+    if (!piece->empty()) {
+      // Whoever reads the answer sees why it cannot be sent.
+      if (!exchange.permit) co_return;
+      auto sent = co_await upstream.send_body(*exchange.permit, *piece, chunked);
+      if (!sent) co_return;
+      continue;
+    }
+    if (body_->done()) break;
+    const bool more = co_await read_client(net::Reactor::current().now() + options_->body_s_max);
+    if (exchange.settled || exchange.failure) co_return;  // the answer is over
+    if (!more) {
+      exchange.rejected = http::Rejection{408, "the body did not come"};
+      co_return upstream.close();
+    }
+  }
+  if (exchange.permit) (void)co_await upstream.end_body(*exchange.permit, chunked);
+}
+
+/// The target's answer, released when the record of the request is safe.
+Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
+  // Whoever still reads the client's body is to stop when this is over.
+  struct Stop {
+    Conversation& self;
+    ~Stop() {
+      if (!self.body_->done()) self.client_.set_read_deadline(SteadyTime::min());
+    }
+  } const stop{*this};
+  const bool to_head = exchange.head.request.method == "HEAD";
+  auto head = co_await upstream.head(to_head);
+  if (!head) {
+    exchange.failure = std::move(head.error());
+    co_return;
+  }
+  auto recorded = co_await guard().recorded(*exchange.permit);
+  if (!recorded) {
+    exchange.failure = Error(Errc::io, "not recorded: " + recorded.error().detail);
+    co_return;
+  }
+  using Body = http::ResponseHead::Body;
+  using Kind = http::BodyForm::Kind;
+  http::BodyForm form{Kind::none, 0};
+  if (head->body == Body::length || (to_head && head->says_length)) {
+    form = {Kind::length, head->length};
+  } else if (head->body != Body::none) {
+    form.kind = Kind::chunked;
+  }
+  http::Response response{.status = head->status,
+                          .headers = response_fields(*head, exchange.route)};
+  const bool closes = !exchange.head.keep_alive || !body_->done() || adapter_.draining_;
+  auto out = http::encode_head(response, form, closes);
+  if (!out) {
+    exchange.failure = Error(Errc::malformed, "HTTP response: " + out.error().detail);
+    co_return;
+  }
+  exchange.status = head->status;
+  exchange.reusable = head->reusable;
+  co_await relay_body(exchange, upstream, *head, std::move(*out));
+}
+
+Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
+                                    const http::ResponseHead& head, std::string out) {
+  auto body = head.reader(exchange.route.target->response_bytes_max);
+  if (!body) {
+    exchange.failure = Error(Errc::too_large, "HTTP response: " + body.error().reason);
+    co_return;
+  }
+  const bool chunked = head.body == http::ResponseHead::Body::chunked ||
+                       head.body == http::ResponseHead::Body::until_close;
+  while (true) {
+    auto piece = co_await upstream.next(*body);
+    if (!piece) {
+      exchange.failure = std::move(piece.error());
+      co_return;
+    }
+    const bool last = piece->empty() || (body->done() && !body->ends_at_close());
+    exchange.released += piece->size();
+    if (!piece->empty() && chunked) {
+      http::append_chunk(out, as_text(*piece));
+    } else {
+      out += as_text(*piece);
+    }
+    if (last && chunked) out += http::last_chunk;
+    // The client sees the end only after that is recorded.
+    if (last && !settle(exchange, "")) {
+      exchange.failure = Error(Errc::io, "not recorded");
+      co_return;
+    }
+    exchange.answered = true;
+    const bool written = co_await write_client(out);
+    out.clear();
+    if (!written) {
+      exchange.reusable = false;
+      end("client");
+      if (!exchange.settled) exchange.failure = Error(Errc::closed, "the client has left");
+      co_return;
+    }
+    if (last) co_return;
+    if (out.capacity() > gathered_bytes_max) std::string().swap(out);
+  }
+}
+
+/// How it ended, for the ledger; once. False if that could not be recorded.
+bool Conversation::settle(Exchange& exchange, std::string error) {
+  if (!exchange.permit || exchange.settled) return true;
+  exchange.settled = true;
+  Outcome outcome{.failed = !error.empty(),
+                  .error = std::move(error),
+                  .tag = exchange.status == 0 ? "" : std::to_string(exchange.status),
+                  .bytes = exchange.released};
+  auto settled = guard().settle(std::move(*exchange.permit), outcome);
+  exchange.permit.reset();
+  if (!settled) log::error("outcome not recorded", {{"detail", settled.error().detail}});
+  return settled.has_value();
+}
+
+http::Response Conversation::failed(const Exchange& exchange) const {
+  const std::string& name = exchange.route.target->connection;
+  if (exchange.failure->code == Errc::io) {
+    return problem(503, "not-recorded", "It cannot be recorded",
+                   "no answer leaves without its record", "try again later");
+  }
+  if (exchange.failure->code == Errc::timeout) {
+    return problem(504, "target", "The target is slow",
+                   "the target of connection " + name + " did not answer in time",
+                   "session " + exchange.opened->session.id + " in the gateway's log");
+  }
+  return problem(502, "target", "The target failed",
+                 "the target of connection " + name + " cannot be reached, or its answer is none",
+                 "session " + exchange.opened->session.id + " in the gateway's log has the reason");
+}
+
+}  // namespace sallyport::web
