@@ -64,6 +64,7 @@ struct HttpConnectionConfig {
   /// One of them, or neither: what proves to the target who asks.
   std::string header;                     // the name of the field that holds `secret`
   Secret secret;                          // of it, or the password of ConnectionConfig::user
+  std::string audience;                   // of Sallyport-Assertion; empty: none is sent
   std::vector<std::string> drop_headers;  // of clients, beside those that never pass
   std::uint64_t request_bytes_max = std::uint64_t{16} << 20;
   std::uint64_t response_bytes_max = 0;  // 0: no limit

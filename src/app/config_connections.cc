@@ -278,6 +278,11 @@ void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& co
     }
     http.hosts.push_back(std::move(host));
   }
+  if (fields.flag_or("assertion", true)) {
+    http.audience = fields.text_or("audience", connection.tls == UpstreamTls::disable
+                                                   ? "http://" + http.authority
+                                                   : "https://" + http.authority);
+  }
   for (std::string header : fields.texts("drop_headers")) {
     std::ranges::transform(header, header.begin(), http::to_lower);
     http.drop_headers.push_back(std::move(header));

@@ -211,6 +211,9 @@ Result<void> Gateway::open() {
   auto web_options = make_web_options(config_, worker_count(config_));
   if (!web_options) return fail(web_options);
   web_options_ = std::move(*web_options);
+  auto key = identity::SigningKey::load_or_create((config_.data / "assertion-key.pem").string());
+  if (!key) return fail(key);
+  assertions_ = std::make_unique<web::Assertions>(std::move(*key));
   return ok();
 }
 
@@ -387,6 +390,7 @@ Result<void> Gateway::set_up_worker(std::size_t index) {
       web_options_, web::Adapter::Shared{.guard = *guard_,
                                          .authenticator = logins_->authenticator(),
                                          .tickets = logins_->tickets(),
+                                         .assertions = *assertions_,
                                          .random = system_random()});
   if (config_.postgres) {
     auto listening = listen(worker, "postgres", *config_.postgres,

@@ -111,6 +111,7 @@ class Gateway {
   std::unique_ptr<postgres::CatalogDesk> catalogs_;
   std::shared_ptr<const postgres::Options> postgres_options_;
   std::shared_ptr<const web::Options> web_options_;
+  std::unique_ptr<web::Assertions> assertions_;
   std::vector<Worker> worker_parts_;
   std::atomic<std::size_t> clients_ = 0;
   std::unique_ptr<net::Workers> workers_;

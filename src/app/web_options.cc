@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/postgres_options.h"
+#include "protocol/http/leaks.h"
 #include "protocol/http/routing.h"
 
 namespace sallyport::app {
@@ -30,6 +31,8 @@ Result<std::shared_ptr<web::Target>> make_target(const ConnectionConfig& connect
   target->authority = http.authority;
   target->hosts = http.hosts;
   target->credential = credential_of(connection);
+  target->secrets = web::secrets_of(target->credential);
+  target->audience = http.audience;
   target->dropped = http.drop_headers;
   target->request_bytes_max = http.request_bytes_max;
   if (http.response_bytes_max != 0) target->response_bytes_max = http.response_bytes_max;

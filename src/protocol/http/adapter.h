@@ -20,6 +20,7 @@
 #include "identity/tickets.h"
 #include "net/stream.h"
 #include "policy/decision_cache.h"
+#include "protocol/http/assertion.h"
 #include "protocol/http/options.h"
 #include "protocol/http/pool.h"
 
@@ -34,6 +35,7 @@ class Adapter {
     Guard& guard;
     const identity::Authenticator& authenticator;
     identity::Tickets& tickets;
+    const Assertions& assertions;
     Random& random;
   };
   /// What is shared must outlive the adapter and every serve().

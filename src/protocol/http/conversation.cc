@@ -141,6 +141,11 @@ Task<bool> Conversation::answer(const http::RequestHead& head) {
     co_return false;
   }
   body_ = *body;
+  // Whoever sends it means another server: nothing more of it is read.
+  if (!found && found.error().page == Own::misdirected) {
+    co_await refuse_bytes({421, "no connection of this gateway has that host name"});
+    co_return false;
+  }
   if (!found) {
     auto response = co_await own_page(head, std::move(found.error()));
     co_return co_await respond(std::move(response), head);
@@ -168,16 +173,17 @@ void Conversation::finished(const Exchange& exchange) {
 Task<http::Response> Conversation::own_page(const http::RequestHead& head, OwnPage page) {
   const auto& method = head.request.method;
   switch (page.page) {
-    case Own::misdirected:
-      co_return problem(421, "host", "Misdirected request",
-                        "no connection of this gateway has that host name",
-                        "use /c/NAME/ on the gateway's own name, or one of the connection's hosts");
     case Own::metadata:
       if (method == "GET" || method == "HEAD")
         co_return resource_metadata(page.resource, *options_);
       break;
     case Own::keys:
+      if (method == "GET" || method == "HEAD") {
+        co_return http::Response::json(200, adapter_.shared_.assertions.keys());
+      }
+      break;
     case Own::nothing:
+    case Own::misdirected:
       co_return problem(404, "path", "Nothing is here",
                         "there is no such connection that you may use",
                         "paths begin with /c/NAME/, the connection's name");

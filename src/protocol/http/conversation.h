@@ -27,6 +27,8 @@ struct Opened {
   std::shared_ptr<const Target> target;
   std::optional<Permit> permit;  // the session's own
   std::optional<policy::DecisionCache::Fixed> fixed;
+  std::string assertion;  // of this session, until then
+  WallTime assertion_until{};
   std::uint64_t commands = 0;
   std::uint64_t refused = 0;
   std::optional<metrics::InFlight> counted;
@@ -63,6 +65,7 @@ class Conversation {
     bool settled = false;
     bool reusable = false;                    // the target's connection
     std::optional<Error> failure;             // of the target
+    bool leaked = false;                      // its credential was in what it said
     std::optional<http::Rejection> rejected;  // the client's body
   };
 
@@ -96,6 +99,7 @@ class Conversation {
   Task<void> relay(Exchange& exchange, Upstream& upstream);
   Task<void> relay_body(Exchange& exchange, Upstream& upstream, const http::ResponseHead& head,
                         std::string out);
+  std::string own_fields(Exchange& exchange);
   bool settle(Exchange& exchange, std::string error);
   http::Response failed(const Exchange& exchange) const;
 

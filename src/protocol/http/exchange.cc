@@ -5,6 +5,7 @@
 #include "net/both.h"
 #include "net/reactor.h"
 #include "protocol/http/conversation.h"
+#include "protocol/http/leaks.h"
 
 namespace sallyport::web {
 namespace {
@@ -115,6 +116,10 @@ Task<bool> Conversation::forward(Exchange& exchange) {
                               {"connection", exchange.route.target->connection},
                               {"detail", detail}});
   target_failed().add();
+  if (exchange.leaked) {
+    guard().alert(exchange.opened->session, "a target showed the gateway's credential",
+                  exchange.route.target->connection + ": the answer was withheld");
+  }
   if (exchange.answered) co_return false;  // the client sees an answer that ends too soon
   auto response = failed(exchange);
   exchange.status = response.status;
@@ -122,13 +127,29 @@ Task<bool> Conversation::forward(Exchange& exchange) {
 }
 
 Task<void> Conversation::over(Exchange& exchange, Upstream& upstream) {
-  auto sent = co_await upstream.send_head(*exchange.permit, "");
+  auto sent = co_await upstream.send_head(*exchange.permit, own_fields(exchange));
   if (!sent) {
     exchange.failure = std::move(sent.error());
     co_return;
   }
   if (body_->done() && !exchange.body_held) co_return co_await relay(exchange, upstream);
   (void)co_await net::both(send_body(exchange, upstream), relay(exchange, upstream));
+}
+
+/// Who asks, for the target, and where the request is in the ledger.
+std::string Conversation::own_fields(Exchange& exchange) {
+  Opened& opened = *exchange.opened;
+  std::string fields = "Sallyport-Request: " + opened.session.id + "/" +
+                       std::to_string(exchange.permit->sequence()) + "\r\n";
+  const std::string& audience = opened.target->audience;
+  if (audience.empty()) return fields;
+  const WallTime now = guard().clock().now();
+  if (now + Assertions::renewed_before >= opened.assertion_until) {
+    opened.assertion =
+        adapter_.shared_.assertions.make(opened.session, options_->public_url, audience, now);
+    opened.assertion_until = now + Assertions::lifetime;
+  }
+  return fields + "Sallyport-Assertion: " + opened.assertion + "\r\n";
 }
 
 /// The client's body, as it comes. Ends early if the answer does.
@@ -201,6 +222,11 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
   }
   http::Response response{.status = head->status,
                           .headers = response_fields(*head, exchange.route)};
+  if (Leaks(exchange.route.target->secrets).in(response.headers)) {
+    exchange.leaked = true;
+    exchange.failure = Error(Errc::denied, "its answer holds its own credential");
+    co_return;
+  }
   const bool closes = !exchange.head.keep_alive || !body_->done() || adapter_.draining_;
   auto out = http::encode_head(response, form, closes);
   if (!out) {
@@ -221,6 +247,8 @@ Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
   }
   const bool chunked = head.body == http::ResponseHead::Body::chunked ||
                        head.body == http::ResponseHead::Body::until_close;
+  Leaks leaks(exchange.route.target->secrets);
+  std::string released;
   while (true) {
     auto piece = co_await upstream.next(*body);
     if (!piece) {
@@ -228,11 +256,18 @@ Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
       co_return;
     }
     const bool last = piece->empty() || (body->done() && !body->ends_at_close());
-    exchange.released += piece->size();
-    if (!piece->empty() && chunked) {
-      http::append_chunk(out, as_text(*piece));
+    released.clear();
+    if (!leaks.take(as_text(*piece), released)) {
+      exchange.leaked = true;
+      exchange.failure = Error(Errc::denied, "its answer holds its own credential");
+      co_return;
+    }
+    if (last) leaks.finish(released);
+    exchange.released += released.size();
+    if (!released.empty() && chunked) {
+      http::append_chunk(out, released);
     } else {
-      out += as_text(*piece);
+      out += released;
     }
     if (last && chunked) out += http::last_chunk;
     // The client sees the end only after that is recorded.
@@ -240,6 +275,7 @@ Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
       exchange.failure = Error(Errc::io, "not recorded");
       co_return;
     }
+    if (out.empty()) continue;
     exchange.answered = true;
     const bool written = co_await write_client(out);
     out.clear();

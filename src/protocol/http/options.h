@@ -25,6 +25,9 @@ struct Target {
   std::vector<std::string> hosts;  // names of ours that lead here, lower case, without a port
   /// What the gateway adds to every request, checked: "Authorization: Basic ..." and the like.
   http::Headers credential;
+  std::vector<std::string> secrets;  // of it: what must not come back
+  /// What Sallyport-Assertion is for; empty: the target gets none.
+  std::string audience;
   std::vector<std::string> dropped;  // further fields of the client's that do not pass, lower case
   std::uint64_t request_bytes_max = std::uint64_t{16} << 20;
   std::uint64_t response_bytes_max = std::numeric_limits<std::uint64_t>::max();

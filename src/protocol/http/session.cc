@@ -33,10 +33,10 @@ Task<std::expected<Opened*, http::Response>> Conversation::session_for(
     const http::RequestHead& head, const Route& route) {
   const std::string token(bearer(head.request.headers));
   if (token.empty()) {
-    co_return std::unexpected(unauthorized(
-        route.resource, "", "no bearer token in the Authorization header",
-        "`sallyport ticket " + route.target->connection +
-            "` makes one for people; programs find the issuer in resource_metadata"));
+    co_return std::unexpected(
+        unauthorized(route.resource, "", "no bearer token in the Authorization header",
+                     "`sallyport ticket " + route.target->connection +
+                         "` makes one for people; programs find the issuer in resource_metadata"));
   }
   const Digest digest = sha256(as_bytes(token));
   for (const auto& opened : sessions_) {
