@@ -2,6 +2,7 @@
 // Execute, Close. Each waits until the name it uses can mean one thing only.
 
 #include <algorithm>
+#include <array>
 
 #include "base/crypto.h"
 #include "policy/policies.h"
@@ -35,7 +36,88 @@ Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std
   return {.value = to_base64(kept), .binary = true, .sent_binary = binary};
 }
 
+/// What is called by number, whose numbers are the same in every server: large objects, as libpq
+/// and JDBC have them.
+std::string_view function_called(std::uint32_t number) {
+  struct Function {
+    std::uint32_t number;
+    std::string_view name;
+  };
+  static constexpr std::array<Function, 15> functions = {{{715, "lo_create"},
+                                                          {764, "lo_import"},
+                                                          {765, "lo_export"},
+                                                          {952, "lo_open"},
+                                                          {953, "lo_close"},
+                                                          {954, "loread"},
+                                                          {955, "lowrite"},
+                                                          {956, "lo_lseek"},
+                                                          {957, "lo_creat"},
+                                                          {958, "lo_tell"},
+                                                          {964, "lo_unlink"},
+                                                          {1004, "lo_truncate"},
+                                                          {3170, "lo_lseek64"},
+                                                          {3171, "lo_tell64"},
+                                                          {3172, "lo_truncate64"}}};
+  const auto found = std::ranges::find(functions, number, &Function::number);
+  return found == functions.end() ? std::string_view() : found->name;
+}
+
 }  // namespace
+
+/// Decided as the SELECT that it stands for; what is sent is the message that was understood.
+Task<Result<void>> Conversation::on_function_call(Bytes body) {
+  const auto call = function_call_body(body);
+  // What cannot be read is no function that we know: the server would go on after an error too.
+  const std::string_view function = call ? function_called(call->function) : std::string_view();
+  if (function.empty()) {
+    Command command;
+    command.kind = "function_call";
+    refuse_query(guard_.refuse(session_, command,
+                               not_analysed("function calls by number are not allowed",
+                                            "call the function in a SELECT")),
+                 "0A000", 0);
+    co_return ok();
+  }
+  ByteVector raw;
+  append_function_call(raw, body);
+  std::vector<Parameter> arguments;
+  std::size_t budget = parameters_recorded_bytes_max;
+  for (std::size_t i = 0; i < call->arguments.size(); ++i) {
+    arguments.push_back(recorded_parameter(call->arguments[i], call->binary(i), budget));
+  }
+  Asked asked = co_await ask("function_call", "SELECT pg_catalog." + std::string(function) + "()");
+  if (ended_) co_return ok();
+  if (!asked.refusal && asked.shield != nullptr) {
+    asked.refusal = not_analysed("large objects cannot be used while columns are masked for you");
+  }
+  if (asked.refusal) {
+    refuse_query(refused(asked), asked.sqlstate, 0);
+    co_return ok();
+  }
+  asked.command.raw = std::move(raw);
+  asked.command.parameters = std::move(arguments);
+  auto flushed = co_await upstream_.flush();
+  if (!flushed) co_return fail(flushed);
+  ++end_.commands;
+  auto permit = co_await authorize(asked, {});
+  if (ended_) co_return ok();
+  if (!permit) {
+    if (permit.error().kind == Refusal::Kind::session) {
+      end_refused(permit.error());
+    } else {
+      refuse_query(permit.error(), "42501", 0);
+    }
+    co_return ok();
+  }
+  upstream_.send(*permit);
+  Reply reply;
+  reply.expect = Expect::query;
+  reply.function_call = true;
+  reply.permit.emplace(std::move(*permit));
+  reply.analysis = std::move(asked.analysis);
+  expect(std::move(reply));
+  co_return ok();
+}
 
 Task<Result<void>> Conversation::on_parse(const Message& message) {
   auto parsed = parse_body(message.body);

@@ -22,8 +22,11 @@ constexpr std::chrono::seconds cancel_s_max{2};
 /// With an empty or unknown search_path these could be anything, or nothing.
 bool names_something_unqualified(const sql::Statement& statement) {
   const auto unqualified = [](const auto& use) { return use.name.schema.empty(); };
+  const auto looked_up = [&](const sql::ObjectUse& object) {
+    return (object.kind == "function" || object.kind == "type") && unqualified(object);
+  };
   return std::ranges::any_of(statement.relations, unqualified) ||
-         std::ranges::any_of(statement.objects, unqualified) ||
+         std::ranges::any_of(statement.objects, looked_up) ||
          std::ranges::any_of(statement.routines,
                              [](const sql::RoutineUse& use) {
                                return use.name.schema.empty() &&
@@ -216,7 +219,7 @@ Task<Result<bool>> Conversation::on_client(const Message& message) {
       if (batch_forwarded_) upstream_.flush_request(permit_);
       break;
     case frontend::function_call:
-      on_function_call();
+      done = co_await on_function_call(message.body);
       break;
     default:
       co_return fail(Errc::malformed, "unexpected message from the client");
@@ -313,6 +316,7 @@ Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
   }
   // A name that SQL made may only be used when it is certain what it means.
   if (std::ranges::any_of(asked.analysis->statements, uses_names)) co_await batches_answered();
+  place_.path_may_return = path_.before_transaction || path_.local;
   add_actions(*asked.analysis, sql::decidable(*asked.analysis, asked.command.text, place_), asked);
   asked.command.policy_epoch = guard_.policies()->epoch();
   if (needs_protection(asked)) co_await protect(asked, nullptr);
@@ -353,6 +357,10 @@ Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
   };
   Masked masked = co_await masking_.mask(question(*asked.analysis, asked.command.text));
   guarded_ = guarded_ || masked.guarded;
+  if (masked.guarded && !masked.refusal) {
+    std::string why_not = sql::why_definitions_matter(*asked.analysis);
+    if (!why_not.empty()) masked.refusal = not_analysed(std::move(why_not));
+  }
   asked.command.safeguards = std::move(masked.safeguards);
   asked.command.policy_epoch = masked.epoch;
   asked.shield = masked.shield;
@@ -462,6 +470,13 @@ std::optional<Refusal> Conversation::check_session_state(const sql::Statement& s
   return std::nullopt;
 }
 
+/// A function that was called may have opened it and told its name. What it reads was permitted by
+/// calling that; where something is masked nobody can tell. Portals of the protocol are no cursors
+/// of anybody's: each of them is decided when it is executed.
+bool Conversation::may_be_of_unseen_code(const std::string& cursor) const {
+  return unseen_ran_ && names_.portal(cursor) == nullptr && !masking_.concerns(session_);
+}
+
 void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
   std::shared_ptr<const sql::Analysis> meant;
   std::string sql;
@@ -496,10 +511,18 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
                            .parameter_types = prepared->parameter_types});
   } else if (is_new) {
     const Cursor* const cursor = names_.cursor(statement.cursor_name);
+    if (cursor == nullptr && may_be_of_unseen_code(statement.cursor_name)) {
+      if (auto* const context = std::get_if<SqlContext>(&asked.command.context)) {
+        context->dynamic_sql = true;
+      }
+      asked.command.read_only = false;
+      return;
+    }
     if (cursor == nullptr) {
-      asked.refusal =
-          not_analysed("cursor \"" + statement.cursor_name + "\" does not exist",
-                       "the gateway knows the cursors that DECLARE made in this session");
+      const bool concerned = masking_.concerns(session_);
+      asked.refusal = not_analysed(
+          "cursor \"" + statement.cursor_name + "\" does not exist",
+          concerned ? "the gateway knows the cursors that DECLARE made in this session" : "");
       asked.sqlstate = "34000";
       return;
     }
@@ -605,15 +628,16 @@ bool Conversation::refuse_when_full(char type) {
 
 void Conversation::refuse_too_large(char type) {
   Command command;
-  command.kind = type == frontend::query   ? "query"
-                 : type == frontend::parse ? "prepare"
-                                           : "execute";
+  command.kind = type == frontend::query           ? "query"
+                 : type == frontend::function_call ? "function_call"
+                 : type == frontend::parse         ? "prepare"
+                                                   : "execute";
   const Refusal refusal =
       guard_.refuse(session_, command,
                     not_analysed("the statement or its parameters are longer than " +
                                      std::to_string(options_.message_bytes_max) + " bytes",
                                  "the operator can raise limits.message_bytes_max"));
-  if (type == frontend::query) {
+  if (type == frontend::query || type == frontend::function_call) {
     refuse_query(refusal, "54000", 0);
   } else {
     refuse_extended(refusal, "54000", 0);
@@ -674,15 +698,6 @@ void Conversation::on_sync() {
   } else {
     answer_locally({}, true);
   }
-}
-
-void Conversation::on_function_call() {
-  Command command;
-  command.kind = "function_call";
-  refuse_query(guard_.refuse(session_, command,
-                             not_analysed("function calls by number are not allowed",
-                                          "call the function in a SELECT")),
-               "0A000", 0);
 }
 
 Result<void> Conversation::on_copy(const Message& message) {

@@ -72,6 +72,7 @@ struct Reply {
   std::size_t completed = 0;             // query: statements with their tag; label: answers
   std::optional<std::uint16_t> columns;  // of the rows that are coming, once known
   bool steers = false;                   // names may mean something else once this is done
+  bool function_call = false;            // query: a value is due, and no rows
   std::size_t copies_expected = 0;       // COPY FROM STDIN in it that the server has not begun
 };
 
@@ -144,7 +145,7 @@ class Conversation {
   Task<Result<void>> on_close(Bytes body);
   bool refuse_name(std::string_view name);
   void on_sync();
-  void on_function_call();
+  Task<Result<void>> on_function_call(Bytes body);
   Result<void> on_copy(const Message& message);
 
   void restore_label();
@@ -199,6 +200,7 @@ class Conversation {
   void add_actions(const sql::Analysis& analysis, sql::Decidable decidable, Asked& asked);
   sql::Decidable decidable(const Prepared& prepared) const;
   std::optional<Refusal> check_session_state(const sql::Statement& statement);
+  bool may_be_of_unseen_code(const std::string& cursor) const;
   void add_named(const sql::Statement& statement, Asked& asked);
 
   void refuse_query(const Refusal& refusal, std::string_view sqlstate, std::uint32_t position);
@@ -217,6 +219,7 @@ class Conversation {
   bool release_now();
   Result<void> on_answer(Reply& head, const Message& message);
   Result<void> on_result(Reply& head, Outcome& outcome, const Message& message);
+  Result<void> on_function_result(Reply& head, const Message& message);
   Result<void> on_row(Reply& head, const Message& message);
   Result<void> on_piece(Reply& head, const Message& message);
   Result<void> data_to_client(Reply& head, Outcome& outcome, const Message& message);
@@ -297,7 +300,8 @@ class Conversation {
   std::set<std::string, std::less<>> temporary_;  // relations that it made, if they are still there
   bool definitions_change_ = false;               // by the transaction that is open
   const bool reuse_;
-  bool stained_ = false;  // by what no reset undoes
+  bool unseen_ran_ = false;  // code that no text shows, which may have opened cursors
+  bool stained_ = false;     // by what no reset undoes
   bool reset_begun_ = false;
   std::function<void()> let_go_;
 

@@ -26,6 +26,9 @@ void read_body(bool from_client, const Message& message) {
       case frontend::execute:
         (void)execute_body(body);
         break;
+      case frontend::function_call:
+        (void)function_call_body(body);
+        break;
       case frontend::close:
       case frontend::describe:
         (void)name_body(body);
@@ -52,6 +55,9 @@ void read_body(bool from_client, const Message& message) {
     }
     case backend::parameter_description:
       (void)check_parameter_description(body);
+      break;
+    case backend::function_result:
+      (void)check_function_result(body);
       break;
     case backend::notification:
       (void)check_notification(body);

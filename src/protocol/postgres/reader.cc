@@ -11,6 +11,8 @@ constexpr std::uint32_t small_message_max = 64 * 1024;
 constexpr std::uint32_t password_message_max = 20 * 1024;  // a token may be 16 KiB
 // A row description can have 1,664 columns with long names.
 constexpr std::uint32_t description_max = 1 << 20;
+// What one call of a function by number may return: a client says how much of a large object.
+constexpr std::uint32_t function_result_max = 16 << 20;
 // Above this a row or a piece of copy data is not gathered but streamed.
 constexpr std::size_t streamed_from = 8 * 1024;
 
@@ -27,17 +29,17 @@ MessageLimits MessageLimits::client(std::size_t message_bytes_max) {
     limits.bytes_max_[static_cast<unsigned char>(type)] =
         static_cast<std::uint32_t>(std::min<std::size_t>(most, any_length));
   };
-  for (const char type : {frontend::query, frontend::parse, frontend::bind, frontend::copy_data}) {
+  for (const char type : {frontend::query, frontend::parse, frontend::bind, frontend::copy_data,
+                          frontend::function_call}) {
     set(type, message_bytes_max);
   }
-  for (const char type :
-       {frontend::close, frontend::copy_done, frontend::copy_fail, frontend::describe,
-        frontend::execute, frontend::flush, frontend::function_call, frontend::password,
-        frontend::sync, frontend::terminate}) {
+  for (const char type : {frontend::close, frontend::copy_done, frontend::copy_fail,
+                          frontend::describe, frontend::execute, frontend::flush,
+                          frontend::password, frontend::sync, frontend::terminate}) {
     set(type, small_message_max);
   }
   limits.streamed_ = {frontend::copy_data, frontend::copy_data};
-  limits.discarded_ = {frontend::query, frontend::parse, frontend::bind};
+  limits.discarded_ = {frontend::query, frontend::parse, frontend::bind, frontend::function_call};
   return limits;
 }
 
@@ -64,6 +66,7 @@ MessageLimits MessageLimits::server() {
                           backend::parameter_description}) {
     set(type, description_max);
   }
+  set(backend::function_result, function_result_max);
   set(backend::data_row, any_length);
   set(backend::copy_data, any_length);
   limits.streamed_ = {backend::data_row, backend::copy_data};

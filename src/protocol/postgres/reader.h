@@ -35,7 +35,7 @@ class MessageLimits {
  private:
   std::array<std::uint32_t, 256> bytes_max_{};
   std::array<char, 2> streamed_{};
-  std::array<char, 3> discarded_{};
+  std::array<char, 4> discarded_{};
 };
 
 class Decoder {

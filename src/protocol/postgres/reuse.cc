@@ -39,9 +39,10 @@ bool stains(const sql::Statement& statement, int server_major) {
 /// DROP, CREATE and ALTER DATABASE.
 bool needs_a_free_database(const sql::Statement& statement) {
   return statement.kind.ends_with("_database") ||
-         std::ranges::any_of(statement.objects, [](const sql::ObjectUse& object) {
-           return object.kind == "database";
-         });
+         (statement.kind == "alter_rename" &&
+          std::ranges::any_of(statement.objects, [](const sql::ObjectUse& object) {
+            return object.kind == "database";
+          }));
 }
 
 }  // namespace
@@ -82,6 +83,7 @@ void Conversation::restore_label() {
 }
 
 void Conversation::about_to_run(const sql::Analysis& analysis) {
+  unseen_ran_ = unseen_ran_ || std::ranges::any_of(analysis.statements, sql::runs_unseen_code);
   if (!reuse_) return;
   for (const sql::Statement& statement : analysis.statements) {
     stained_ = stained_ || stains(statement, place_.server_major);

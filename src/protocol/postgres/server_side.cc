@@ -197,6 +197,7 @@ Result<void> Conversation::on_answer(Reply& head, const Message& message) {
   switch (head.expect) {
     case Expect::query:
       if (head.outcome.failed) return unexpected(message, "after an error");
+      if (head.function_call) return on_function_result(head, message);
       if (message.type == backend::command_complete || message.type == backend::empty_query) {
         return on_query_done(head, message);
       }
@@ -373,6 +374,18 @@ Result<void> Conversation::on_query_done(Reply& head, const Message& message) {
   head.columns.reset();
   head.looked_at.reset();
   copy_in_ = nullptr;
+  pass_to_client(message);
+  return ok();
+}
+
+/// The one value of a function that was called by number.
+Result<void> Conversation::on_function_result(Reply& head, const Message& message) {
+  if (message.type != backend::function_result) return unexpected(message, "for a function call");
+  if (head.completed != 0) return unexpected(message, "twice");
+  if (auto checked = check_function_result(message.body); !checked) return fail(checked);
+  head.outcome.tag = "FUNCTION CALL";
+  head.outcome.bytes += message.raw.size();
+  ++head.completed;
   pass_to_client(message);
   return ok();
 }

@@ -166,6 +166,12 @@ std::optional<std::vector<std::string>> parse_search_path(std::string_view text)
         }
       }
       ++i;
+      if (name.empty()) {  // no schema is called that: SET search_path = '' leaves it out
+        skip_spaces();
+        if (i == text.size()) return schemas;
+        if (text[i++] != ',') return std::nullopt;
+        continue;
+      }
     } else {
       while (i < text.size() && ((text[i] >= 'a' && text[i] <= 'z') ||
                                  (text[i] >= '0' && text[i] <= '9') || text[i] == '_')) {

@@ -258,6 +258,49 @@ Result<BindBody> bind_body(Bytes body) {
   return bound;
 }
 
+bool FunctionCallBody::binary(std::size_t argument) const {
+  if (argument_formats.empty()) return false;
+  return argument_formats[argument_formats.size() == 1 ? 0 : argument] == 1;
+}
+
+Result<FunctionCallBody> function_call_body(Bytes body) {
+  FieldReader reader(body);
+  FunctionCallBody call;
+  call.function = reader.u32();
+  if (!read_formats(reader, call.argument_formats, body.size())) {
+    return fail(Errc::malformed, "FunctionCall argument formats");
+  }
+  const std::uint16_t count = reader.u16();
+  if (reader.failed() || body.size() < std::size_t{count} * 4) {
+    return fail(Errc::malformed, "FunctionCall arguments");
+  }
+  if (call.argument_formats.size() > 1 && call.argument_formats.size() != count) {
+    return fail(Errc::malformed, "FunctionCall has formats for other arguments than it brings");
+  }
+  call.arguments.reserve(count);
+  for (std::uint16_t i = 0; i < count; ++i) {
+    const std::uint32_t size = reader.u32();
+    if (size == 0xffffffff) {
+      call.arguments.emplace_back(std::nullopt);
+    } else {
+      call.arguments.emplace_back(reader.bytes(size));
+    }
+  }
+  call.result_format = reader.u16();
+  if (!reader.finished() || call.result_format > 1) {
+    return fail(Errc::malformed, "FunctionCall message");
+  }
+  return call;
+}
+
+Result<void> check_function_result(Bytes body) {
+  FieldReader reader(body);
+  const std::uint32_t size = reader.u32();
+  if (size != 0xffffffff) reader.bytes(size);
+  if (!reader.finished()) return fail(Errc::malformed, "FunctionCallResponse message");
+  return ok();
+}
+
 Result<ExecuteBody> execute_body(Bytes body) {
   FieldReader reader(body);
   ExecuteBody execute;
@@ -470,6 +513,10 @@ void append_parameter_status(ByteVector& out, std::string_view name, std::string
 
 void append_query(ByteVector& out, std::string_view sql) {
   MessageBuilder(out, frontend::query).text(sql);
+}
+
+void append_function_call(ByteVector& out, Bytes body) {
+  MessageBuilder(out, frontend::function_call).bytes(body);
 }
 
 void append_parse(ByteVector& out, std::string_view name, std::string_view sql,

@@ -123,6 +123,19 @@ struct BindBody {
 };
 Result<BindBody> bind_body(Bytes body);
 
+/// FunctionCall: a function by its number, as libpq's and JDBC's large objects are called.
+struct FunctionCallBody {
+  std::uint32_t function = 0;
+  std::vector<std::uint16_t> argument_formats;
+  std::vector<std::optional<Bytes>> arguments;  // nullopt is NULL
+  std::uint16_t result_format = 0;
+
+  bool binary(std::size_t argument) const;
+};
+Result<FunctionCallBody> function_call_body(Bytes body);
+/// FunctionCallResponse: NULL, or one value.
+Result<void> check_function_result(Bytes body);
+
 struct ExecuteBody {
   std::string_view portal;
   std::uint32_t rows_max = 0;  // 0: all
@@ -220,6 +233,8 @@ void append_notice(ByteVector& out, const ErrorText& notice);
 void append_ready(ByteVector& out, char transaction_status);
 void append_parameter_status(ByteVector& out, std::string_view name, std::string_view value);
 void append_query(ByteVector& out, std::string_view sql);
+/// `body` as it came, once function_call_body() has understood it.
+void append_function_call(ByteVector& out, Bytes body);
 void append_parse(ByteVector& out, std::string_view name, std::string_view sql,
                   const std::vector<std::uint32_t>& parameter_types);
 

@@ -169,6 +169,34 @@ TEST(PostgresBind, ReadsNullAndRefusesWhatDoesNotFit) {
   EXPECT_FALSE(bind_body(as_bytes("\0s\0\0\0\0\0\0\0x"sv)).has_value());
 }
 
+TEST(PostgresFunctionCall, ReadsItsArgumentsAndRefusesWhatDoesNotFit) {
+  const auto call = function_call_body(
+      as_bytes("\0\0\x03\xba\0\x01\0\x01\0\x02\xff\xff\xff\xff\0\0\0\x01z\0\x01"sv));
+  ASSERT_TRUE(call.has_value());
+  EXPECT_EQ(call->function, 954u);
+  ASSERT_EQ(call->arguments.size(), 2u);
+  EXPECT_FALSE(call->arguments[0].has_value());
+  EXPECT_EQ(as_text(*call->arguments[1]), "z");
+  EXPECT_TRUE(call->binary(1));
+  EXPECT_EQ(call->result_format, 1);
+  // A length that points behind the message, formats for others, a third format code, bytes left.
+  for (const std::string_view body :
+       {"\0\0\x03\xba\0\0\0\x01\0\0\0\x09z\0\0"sv,
+        "\0\0\x03\xba\0\x02\0\0\0\0\0\x01\xff\xff\xff\xff\0\0"sv, "\0\0\x03\xba\0\0\0\0\0\x02"sv,
+        "\0\0\x03\xba\0\0\0\0\0\0x"sv, "\0\0\x03"sv}) {
+    EXPECT_FALSE(function_call_body(as_bytes(body)).has_value());
+  }
+  ByteVector out;
+  append_function_call(out, as_bytes("abc"sv));
+  EXPECT_EQ(as_text(out),
+            "F\0\0\0\x07"
+            "abc"sv);
+  EXPECT_TRUE(check_function_result(as_bytes("\xff\xff\xff\xff"sv)));
+  EXPECT_TRUE(check_function_result(as_bytes("\0\0\0\x02hi"sv)));
+  EXPECT_FALSE(check_function_result(as_bytes("\0\0\0\x03hi"sv)));
+  EXPECT_FALSE(check_function_result(as_bytes("\0\0\0\x01hi"sv)));
+}
+
 TEST(PostgresDataRow, FieldsMustFillItExactly) {
   EXPECT_EQ(data_row_fields(as_bytes("\0\x01\0\0\0\x01x"sv)).value(), 1);
   EXPECT_FALSE(data_row_fields(as_bytes("\0\x02\0\0\0\x01x"sv)).has_value());

@@ -133,6 +133,7 @@ class Mapper {
   void thing(const ObjectUse& object) {
     const std::string_view action = action_of(object.use);
     if (object.kind == "function") return routine(action, object.name);
+    if (object.kind == "setting") return database("sql:set");
     if (object.kind == "schema") {
       return add(action, "DbSchema",
                  resource_id({place_.connection, place_.database, object.name.name}));
@@ -206,16 +207,26 @@ bool ends_transaction(const Statement& statement) {
          statement.transaction == TransactionEffect::prepare;
 }
 
+/// It may leave another search_path behind, so far as its text tells.
+bool may_change_path(const Statement& statement) {
+  static const Words names = {"search_path", "role", "session_authorization", "all"};
+  return statement.kind.starts_with("discard") || statement.kind == "execute" ||
+         std::ranges::any_of(statement.settings,
+                             [](const auto& one) { return names.contains(one.name); }) ||
+         std::ranges::any_of(statement.nested, may_change_path);
+}
+
 /// Why the statements of one string cannot be decided together, or empty.
-std::string why_not_together(const std::vector<Statement>& statements) {
+std::string why_not_together(const std::vector<Statement>& statements, const Place& place) {
   if (statements.size() < 2) return {};
   bool ended = false;
   for (const auto& statement : statements) {
+    const bool is_last = &statement == &statements.back();
     // What comes last changes names for nobody: pools send RESET ALL at the end of a string.
-    if (may_change_names(statement) && &statement != &statements.back()) {
+    if (!is_last && may_change_path(statement)) {
       return "a statement that changes what names mean must be sent by itself";
     }
-    if (ended && names_anything_unqualified(statement)) {
+    if (ended && place.path_may_return && names_anything_unqualified(statement)) {
       return "what comes after the end of a transaction must be sent by itself";
     }
     ended = ended || ends_transaction(statement);
@@ -238,6 +249,14 @@ bool may_be_read_only(const Statement& statement) {
 }
 
 }  // namespace
+
+std::string why_definitions_matter(const Analysis& analysis) {
+  const auto& statements = analysis.statements;
+  if (statements.size() < 2) return {};
+  if (!std::any_of(statements.begin(), statements.end() - 1, may_change_names)) return {};
+  return "a statement that changes what names mean must be sent by itself while columns are masked "
+         "for you";
+}
 
 bool runs_unseen_code(const Statement& statement) {
   return statement.dynamic_sql || statement.kind == "do" || statement.kind == "call" ||
@@ -262,6 +281,7 @@ bool is_harmless_setting(std::string_view name) {
                               "bytea_output",
                               "client_min_messages",
                               "datestyle",
+                              "escape_string_warning",  // of strings that are not allowed here
                               "default_text_search_config",
                               "extra_float_digits",
                               "geqo",
@@ -287,9 +307,8 @@ bool is_harmless_setting(std::string_view name) {
 }
 
 bool is_pinned_setting(std::string_view name) {
-  static const Words names = {
-      "standard_conforming_strings", "client_encoding", "backslash_quote",
-      "escape_string_warning",       "array_nulls",     "transform_null_equals"};
+  static const Words names = {"standard_conforming_strings", "client_encoding", "backslash_quote",
+                              "array_nulls", "transform_null_equals"};
   return names.contains(name);
 }
 
@@ -311,7 +330,7 @@ Decidable decidable(const Analysis& analysis, std::string_view sql, const Place&
     out.why_not = analysis.why_not;
     return out;
   }
-  out.why_not = why_not_together(analysis.statements);
+  out.why_not = why_not_together(analysis.statements, place);
   out.read_only = true;
   Mapper mapper(place, out);
   for (const auto& statement : analysis.statements) {

@@ -20,6 +20,8 @@ struct Place {
   int server_major = 0;
   /// What `SHOW search_path` says, in order, "$user" already replaced. Pinned by the gateway.
   std::vector<std::string> search_path = {"public"};
+  /// The transaction that is open changed search_path, so that its end may change it back.
+  bool path_may_return = true;
 };
 
 struct Decidable {
@@ -32,9 +34,13 @@ struct Decidable {
 /// All actions of all statements together, so that they are decided before any is sent.
 /// Statements that touch nothing (transaction control, harmless SET, SHOW, SELECT 1) need
 /// "connect" on the Database, the right that the session already proved.
-/// A string that mixes SET, DDL or DO with other statements is refused: later names would resolve
-/// after the earlier ones ran.
+/// A string is refused where its statements, decided one after the other as they run, might be
+/// decided otherwise: after a new search_path.
 Decidable decidable(const Analysis& analysis, std::string_view sql, const Place& place);
+
+/// Why the statements of one string cannot be looked at together where it matters which relations
+/// their names stand for, as for masks: DDL, SET and DO come before others. Empty: they can.
+std::string why_definitions_matter(const Analysis& analysis);
 
 /// What comes after it may find other objects under the same names: search_path and the objects
 /// themselves may change by it. A session that does not know how must not trust names before it is

@@ -84,7 +84,36 @@ TEST_F(SqlActions, AreNoneForWhatIsNotUnderstood) {
     EXPECT_FALSE(decidable.read_only) << one.where;
     EXPECT_EQ(decidable.context.kind, "") << one.where;
   }
-  EXPECT_GE(refused, 50);
+  EXPECT_GE(refused, 30);
+}
+
+/// Where names alone are decided on, DDL in a text changes no decision; another search_path does.
+TEST_F(SqlActions, OfSeveralStatementsAreDecidedTogetherUnlessThatCouldTurnOutOtherwise) {
+  const auto why_not = [&](std::string_view sql, bool path_may_return) {
+    return decidable(analysis(sql), sql,
+                     {.connection = "c",
+                      .database = "d",
+                      .server_major = 15,
+                      .path_may_return = path_may_return})
+        .why_not;
+  };
+  for (const std::string_view sql :
+       {"create table t (a int); insert into t values (1)", "set work_mem = '1MB'; select * from t",
+        "select f(); select * from t", "do 'begin end'; select * from t",
+        "drop table t; create table t (a int)"}) {
+    EXPECT_EQ(why_not(sql, false), "") << sql;
+    EXPECT_NE(why_definitions_matter(analysis(sql)), "") << sql;
+  }
+  for (const std::string_view sql :
+       {"set search_path = app; select * from t", "set role bob; select 1",
+        "select set_config('search_path', 'app', false); select * from t", "reset all; select 1",
+        "execute p; select * from t", "set session authorization bob; select * from t"}) {
+    EXPECT_NE(why_not(sql, false), "") << sql;
+  }
+  EXPECT_EQ(why_definitions_matter(analysis("select 1; select * from t; drop table t")), "");
+  EXPECT_EQ(why_not("rollback; select * from t", false), "");
+  EXPECT_NE(why_not("rollback; select * from t", true), "");
+  EXPECT_EQ(why_not("rollback; select * from app.t", true), "");
 }
 
 /// What a statement that is sent before its record is durable must not contain, at any depth.

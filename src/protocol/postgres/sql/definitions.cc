@@ -1,6 +1,8 @@
 // Statements that define, change and remove what is in the catalog.
 
+#include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "protocol/postgres/sql/utility.h"
 
@@ -11,32 +13,53 @@ namespace {
 /// What an object is to us: a relation, a part of one, a function ... Empty: not supported.
 std::string_view kind_of(std::string_view type) {
   static const std::unordered_map<std::string_view, std::string_view> kinds = {
-      {"OBJECT_TABLE", "relation"},     {"OBJECT_VIEW", "relation"},
-      {"OBJECT_MATVIEW", "relation"},   {"OBJECT_SEQUENCE", "relation"},
-      {"OBJECT_INDEX", "relation"},     {"OBJECT_FOREIGN_TABLE", "relation"},
-      {"OBJECT_COLUMN", "part"},        {"OBJECT_ATTRIBUTE", "part"},
-      {"OBJECT_TABCONSTRAINT", "part"}, {"OBJECT_TRIGGER", "part"},
-      {"OBJECT_RULE", "part"},          {"OBJECT_POLICY", "part"},
-      {"OBJECT_FUNCTION", "function"},  {"OBJECT_PROCEDURE", "function"},
-      {"OBJECT_ROUTINE", "function"},   {"OBJECT_AGGREGATE", "function"},
-      {"OBJECT_SCHEMA", "schema"},      {"OBJECT_TYPE", "type"},
-      {"OBJECT_DOMAIN", "type"},        {"OBJECT_STATISTIC_EXT", "statistics"},
-      {"OBJECT_DATABASE", "database"},  {"OBJECT_EXTENSION", "database"},
+      {"OBJECT_TABLE", "relation"},
+      {"OBJECT_VIEW", "relation"},
+      {"OBJECT_MATVIEW", "relation"},
+      {"OBJECT_SEQUENCE", "relation"},
+      {"OBJECT_INDEX", "relation"},
+      {"OBJECT_FOREIGN_TABLE", "relation"},
+      {"OBJECT_COLUMN", "part"},
+      {"OBJECT_ATTRIBUTE", "part"},
+      {"OBJECT_TABCONSTRAINT", "part"},
+      {"OBJECT_TRIGGER", "part"},
+      {"OBJECT_RULE", "part"},
+      {"OBJECT_POLICY", "part"},
+      {"OBJECT_FUNCTION", "function"},
+      {"OBJECT_PROCEDURE", "function"},
+      {"OBJECT_ROUTINE", "function"},
+      {"OBJECT_AGGREGATE", "function"},
+      {"OBJECT_SCHEMA", "schema"},
+      {"OBJECT_TYPE", "type"},
+      {"OBJECT_DOMAIN", "type"},
+      {"OBJECT_STATISTIC_EXT", "statistics"},
+      {"OBJECT_DATABASE", "database"},
+      {"OBJECT_EXTENSION", "database"},
       {"OBJECT_ROLE", "role"},
+      {"OBJECT_COLLATION", "type"},
+      {"OBJECT_CONVERSION", "type"},
+      {"OBJECT_OPERATOR", "type"},
+      {"OBJECT_TSCONFIGURATION", "type"},
+      {"OBJECT_TSDICTIONARY", "type"},
+      {"OBJECT_TSPARSER", "type"},
+      {"OBJECT_TSTEMPLATE", "type"},
+      {"OBJECT_OPCLASS", "class"},
+      {"OBJECT_OPFAMILY", "class"},
+      {"OBJECT_DOMCONSTRAINT", "type part"},
+      {"OBJECT_CAST", "database"},
+      {"OBJECT_TRANSFORM", "database"},
+      {"OBJECT_LANGUAGE", "database"},
+      {"OBJECT_FDW", "database"},
+      {"OBJECT_FOREIGN_SERVER", "database"},
+      {"OBJECT_PUBLICATION", "database"},
+      {"OBJECT_SUBSCRIPTION", "database"},
+      {"OBJECT_TABLESPACE", "database"},
+      {"OBJECT_EVENT_TRIGGER", "database"},
+      {"OBJECT_ACCESS_METHOD", "database"},
+      {"OBJECT_LARGEOBJECT", "database"},
   };
   const auto found = kinds.find(type);
   return found == kinds.end() ? "" : found->second;
-}
-
-/// CREATE FUNCTION ... SET x: what runs inside would not be what the session's state says.
-bool changes_settings(Object fields, std::string_view list) {
-  const auto items = array(fields, list);
-  if (!items) return false;
-  for (Value item : *items) {
-    const auto option = node(item);
-    if (option && text(option->fields, "defname") == "set") return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -88,7 +111,18 @@ void Utility::alter_table(Object fields) {
 }
 
 void Utility::create_statistics(Object fields) {
-  relations(fields, "relations", Use::alter);
+  const auto items = array(fields, "relations");
+  const bool plain = items && std::all_of(items->begin(), items->end(), [](Value item) {
+                       const auto from = node(item);
+                       return from && from->kind == "RangeVar";
+                     });
+  if (plain) {
+    relations(fields, "relations", Use::alter);
+  } else if (items) {  // the server says that it takes tables only
+    walker_.scopes_.emplace_back();
+    walker_.from(*items);
+    walker_.scopes_.pop_back();
+  }
   walk(fields, {"exprs"});
 }
 
@@ -106,9 +140,7 @@ void Utility::create_function(Object fields) {
   thing("function", name, Use::create);
   if (flag(fields, "replace")) thing("function", name, Use::alter);
   walk(fields, {"parameters", "returnType"});
-  if (changes_settings(fields, "options")) {
-    return not_understood("a function that changes settings is not supported");
-  }
+  function_settings(fields, "options");
   const auto sql = field(fields, "sql_body");
   if (sql) {
     body(*sql);
@@ -141,8 +173,20 @@ void Utility::alter_function(Object fields) {
   const auto function = object(fields, "func");
   const auto name = function ? array(*function, "objname") : std::nullopt;
   thing("function", name ? name_of(*name) : Name{}, Use::alter);
-  if (changes_settings(fields, "actions")) {
-    not_understood("a function that changes settings is not supported");
+  function_settings(fields, "actions");
+}
+
+/// CREATE FUNCTION ... SET x: holds while it runs.
+void Utility::function_settings(Object fields, std::string_view list) {
+  const auto items = array(fields, list);
+  if (!items) return;
+  for (Value item : *items) {
+    const auto option = node(item);
+    if (!option || text(option->fields, "defname") != "set") continue;
+    const auto stated = node(option->fields, "arg");
+    if (!stated) return not_understood("a setting without a name");
+    checked_setting(stated->fields);
+    out_.dynamic_sql = true;  // what its body says is not read as it will be
   }
 }
 
@@ -173,13 +217,51 @@ void Utility::extension(Object fields) {
 // ---- Schemas and types -------------------------------------------------------------------------
 
 void Utility::create_schema(Object fields) {
-  thing("schema", {.name = std::string(text(fields, "schemaname"))}, Use::create);
-  if (object(fields, "authrole")) {
+  std::string schema(text(fields, "schemaname"));
+  const auto owner = object(fields, "authrole");
+  if (schema.empty() && owner) schema = text(*owner, "rolename");  // AUTHORIZATION alone names it
+  if (schema.empty() && owner) {
+    thing("database", {}, Use::create);  // CURRENT_ROLE names it, and that is the server's to know
+  } else {
+    thing("schema", {.name = schema}, Use::create);
+  }
+  if (owner) {
     role(fields, "authrole");
     rights();
   }
-  if (array(fields, "schemaElts")) {
-    not_understood("CREATE SCHEMA with elements: create them one by one");
+  if (const auto elements = array(fields, "schemaElts")) elements_of_schema(schema, *elements);
+}
+
+namespace {
+
+void collect_created(const Statement& statement, std::unordered_set<std::string>& names) {
+  for (const auto& use : statement.relations) {
+    if (use.use == Use::create) names.insert(use.name.name);
+  }
+}
+
+void move_into(Statement& statement, const std::string& schema,
+               const std::unordered_set<std::string>& created) {
+  for (auto& use : statement.relations) {
+    if (use.name.schema.empty() && created.contains(use.name.name)) use.name.schema = schema;
+  }
+  for (auto& nested : statement.nested) move_into(nested, schema, created);
+}
+
+}  // namespace
+
+/// The schema is new and searched first: a bare name of what is made here is in it.
+void Utility::elements_of_schema(const std::string& schema, Array elements) {
+  const std::size_t first = out_.nested.size();
+  std::unordered_set<std::string> created;
+  for (Value element : elements) {
+    const auto inner = node(element);
+    if (!inner) return not_understood("an unknown part of a schema");
+    nest(*inner);
+    collect_created(out_.nested.back(), created);
+  }
+  for (std::size_t i = first; i < out_.nested.size(); ++i) {
+    move_into(out_.nested[i], schema, created);
   }
 }
 
@@ -240,10 +322,35 @@ void Utility::part_use(Value value) {
   out_.relations.push_back({.name = name, .use = Use::alter, .alias = name.name});
 }
 
+/// A constraint of a domain: the type, or its name, is the first of the list.
+void Utility::type_part_use(Value value, Use use) {
+  const auto list = node(value);
+  const auto items = list ? array(list->fields, "items") : std::nullopt;
+  if (!items || items->size() == 0) return not_understood("an object without its type");
+  const auto first = node(items->at(0));
+  const Value type = items->at(0);
+  thing("type", first && first->kind == "TypeName" ? name_of(type) : name_of(*items), use);
+}
+
+/// An operator class or family: access method, schema, name.
+void Utility::class_use(Value value, Use use) {
+  const auto list = node(value);
+  const auto items = list ? array(list->fields, "items") : std::nullopt;
+  if (!items || items->size() < 2 || items->size() > 4) {
+    return not_understood("an object without its access method");
+  }
+  Name name = name_of(*items);
+  if (items->size() == 2) name.schema.clear();
+  if (items->size() == 3) name.catalog.clear();
+  thing("type", std::move(name), use);
+}
+
 void Utility::object_use(std::string_view type, Value value, Use use) {
   const std::string_view kind = kind_of(type);
   if (kind.empty()) return not_understood(std::string(type) + " is not supported");
   if (kind == "part") return part_use(value);
+  if (kind == "type part") return type_part_use(value, use);
+  if (kind == "class") return class_use(value, use);
   if (kind == "database" || kind == "role") return thing(std::string(kind), {}, use);
   Name name = name_of(value);
   if (name.name.empty()) return not_understood("an object without a name");
@@ -287,7 +394,7 @@ void Utility::rename(Object fields) {
     renamed.use = Use::create;
     renamed.name.name = renamed.alias = new_name;
     out_.relations.push_back(std::move(renamed));
-  } else if (kind == "function" || kind == "type") {
+  } else if (kind == "function" || kind == "type" || kind == "class") {
     ObjectUse renamed = out_.objects.back();
     thing(renamed.kind, {.schema = renamed.name.schema, .name = new_name}, Use::create);
   }
@@ -303,7 +410,7 @@ void Utility::move(Object fields) {
     moved.use = Use::create;
     moved.name.schema = schema;
     out_.relations.push_back(std::move(moved));
-  } else if (kind == "function" || kind == "type") {
+  } else if (kind == "function" || kind == "type" || kind == "class" || kind == "statistics") {
     ObjectUse moved = out_.objects.back();
     thing(moved.kind, {.schema = schema, .name = moved.name.name}, Use::create);
   } else if (kind != "database") {

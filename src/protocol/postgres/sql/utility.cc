@@ -107,6 +107,48 @@ const Utility::Entry* Utility::entry_of(std::string_view node_kind) {
       {"CreateExtensionStmt", {"create_extension", &Utility::extension}},
       {"AlterExtensionStmt", {"alter_extension", &Utility::extension}},
       {"CreateStatsStmt", {"create_statistics", &Utility::create_statistics}},
+      {"AlterStatsStmt", {"alter_statistics", &Utility::alter_statistics}},
+      {"DefineStmt", {"create_type", &Utility::define}},
+      {"CreateCastStmt", {"create_cast", &Utility::create_cast}},
+      {"CreateConversionStmt", {"create_conversion", &Utility::create_conversion}},
+      {"CreateTransformStmt", {"create_transform", &Utility::create_transform}},
+      {"CreateOpClassStmt", {"create_operator_class", &Utility::operator_class}},
+      {"CreateOpFamilyStmt", {"create_operator_family", &Utility::operator_class}},
+      {"AlterOpFamilyStmt", {"alter_operator_family", &Utility::operator_class}},
+      {"AlterOperatorStmt", {"alter_operator", &Utility::alter_operator}},
+      {"AlterTSConfigurationStmt", {"alter_text_search", &Utility::alter_text_search}},
+      {"AlterTSDictionaryStmt", {"alter_text_search", &Utility::alter_text_search}},
+      {"AlterCollationStmt", {"alter_collation", &Utility::alter_collation}},
+      {"CreatePLangStmt", {"create_language", &Utility::handled_object}},
+      {"CreateAmStmt", {"create_access_method", &Utility::handled_object}},
+      {"CreateEventTrigStmt", {"create_event_trigger", &Utility::handled_object}},
+      {"AlterEventTrigStmt", {"alter_event_trigger", &Utility::alter_in_database}},
+      {"CreateFdwStmt", {"create_foreign_data_wrapper", &Utility::handled_object}},
+      {"AlterFdwStmt", {"alter_foreign_data_wrapper", &Utility::handled_object}},
+      {"CreateForeignServerStmt", {"create_server", &Utility::create_in_database}},
+      {"AlterForeignServerStmt", {"alter_server", &Utility::alter_in_database}},
+      {"CreateForeignTableStmt", {"create_foreign_table", &Utility::create_foreign_table}},
+      {"ImportForeignSchemaStmt", {"import_foreign_schema", &Utility::import_foreign_schema}},
+      {"CreateUserMappingStmt", {"create_user_mapping", &Utility::user_mapping}},
+      {"AlterUserMappingStmt", {"alter_user_mapping", &Utility::user_mapping}},
+      {"DropUserMappingStmt", {"drop_user_mapping", &Utility::user_mapping}},
+      {"CreatePublicationStmt", {"create_publication", &Utility::publication}},
+      {"AlterPublicationStmt", {"alter_publication", &Utility::publication}},
+      {"CreateSubscriptionStmt", {"create_subscription", &Utility::create_in_database}},
+      {"AlterSubscriptionStmt", {"alter_subscription", &Utility::alter_in_database}},
+      {"DropSubscriptionStmt", {"drop_subscription", &Utility::drop_in_database}},
+      {"CreateTableSpaceStmt", {"create_tablespace", &Utility::create_in_database}},
+      {"AlterTableSpaceOptionsStmt", {"alter_tablespace", &Utility::alter_in_database}},
+      {"DropTableSpaceStmt", {"drop_tablespace", &Utility::drop_in_database}},
+      {"AlterTableMoveAllStmt", {"alter_table", &Utility::alter_database}},
+      {"AlterRoleSetStmt", {"alter_role", &Utility::kept_setting}},
+      {"AlterDatabaseSetStmt", {"alter_database", &Utility::kept_setting}},
+      {"AlterDatabaseRefreshCollStmt", {"alter_database", &Utility::alter_database}},
+      {"AlterSystemStmt", {"alter_system", &Utility::kept_setting}},
+      {"AlterObjectDependsStmt", {"alter_depends", &Utility::depends}},
+      {"AlterExtensionContentsStmt", {"alter_extension", &Utility::extension_contents}},
+      {"SecLabelStmt", {"security_label", &Utility::label}},
+      {"LoadStmt", {"load", &Utility::load}},
   };
   const auto found = entries.find(node_kind);
   return found == entries.end() ? nullptr : &found->second;
@@ -256,7 +298,7 @@ void Utility::set(Object fields) {
 void Utility::set_many(Object fields, const std::string& name) {
   out_.kind = "set_transaction";
   transaction_modes(fields, "args");
-  if (name == "transaction") return;
+  if (name == "transaction" || name == "transaction snapshot") return;
   if (name != "session characteristics") return not_understood("SET " + name + " is not supported");
   out_.settings.push_back({.name = "default_transaction_read_only"});
 }

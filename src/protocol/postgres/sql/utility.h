@@ -1,6 +1,6 @@
 #pragma once
 // Statements that are no queries: what each makes, changes, removes, sets or names. Sessions and
-// transactions are in utility.cc, definitions in definitions.cc.
+// transactions are in utility.cc, definitions in definitions.cc and objects.cc.
 
 #include <initializer_list>
 
@@ -77,9 +77,11 @@ class Utility {
   void create_sequence(Object fields);
   void alter_sequence(Object fields);
   void create_schema(Object fields);
+  void elements_of_schema(const std::string& schema, Array elements);
   void create_function(Object fields);
   void body(Value body, int depth = 0);
   void alter_function(Object fields);
+  void function_settings(Object fields, std::string_view list);
   void create_trigger(Object fields);
   void create_rule(Object fields);
   void policy(Object fields);
@@ -92,9 +94,41 @@ class Utility {
   void create_statistics(Object fields);
   void extension(Object fields);
 
+  // What is neither relation nor routine: objects.cc.
+  void support_function(const Name& name);
+  void support_functions(Object fields, std::string_view list);
+  void support_function_in(Object fields, std::string_view name);
+  void in_schema(Object fields, std::string_view list, Use use);
+  void walk_type(Object fields, std::string_view name);
+  void define(Object fields);
+  void create_cast(Object fields);
+  void create_conversion(Object fields);
+  void create_transform(Object fields);
+  void operator_class(Object fields);
+  void handled_object(Object fields);
+  void create_in_database(Object fields);
+  void alter_in_database(Object fields);
+  void drop_in_database(Object fields);
+  void user_mapping(Object fields);
+  void create_foreign_table(Object fields);
+  void import_foreign_schema(Object fields);
+  void publication(Object fields);
+  void kept_setting(Object fields);
+  void checked_setting(Object fields);
+  void alter_operator(Object fields);
+  void alter_text_search(Object fields);
+  void alter_collation(Object fields);
+  void alter_statistics(Object fields);
+  void label(Object fields);
+  void depends(Object fields);
+  void extension_contents(Object fields);
+  void load(Object fields);
+
   // Objects of many kinds.
   void object_use(std::string_view type, Value value, Use use);
   void part_use(Value value);
+  void type_part_use(Value value, Use use);
+  void class_use(Value value, Use use);
   void rename(Object fields);
   void move(Object fields);
   void alter_owner(Object fields);
