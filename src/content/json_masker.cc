@@ -53,13 +53,19 @@ void Masked::add(const Masked& more) {
 }
 
 JsonMasker::JsonMasker(Plan plan, const JsonLimits& limits, bool lines)
-    : plan_(std::move(plan)),
-      limits_(limits),
-      active_(!plan_.idle()),
-      lexer_(limits, lines),
-      names_(limits.members_max) {
+    : plan_(std::move(plan)), limits_(limits), lexer_(limits, lines), names_(limits.members_max) {
   SALLYPORT_CHECK(plan_.selector == nullptr ||
                   plan_.masks.size() == plan_.selector->labels().size());
+}
+
+bool JsonMasker::failed(Errc code, std::string what) {
+  error_ = Error(code, std::move(what));
+  return false;
+}
+
+bool JsonMasker::fine(Result<void> done) {
+  if (!done) error_ = std::move(done.error());
+  return done.has_value();
 }
 
 Result<void> JsonMasker::feed(Bytes piece, ByteVector& out) {
@@ -72,11 +78,10 @@ Result<void> JsonMasker::feed(Bytes piece, ByteVector& out) {
   while (true) {
     const Token token = lexer_.next(at, end);
     if (token.kind == Kind::none) break;
-    auto done =
-        token.kind == Kind::failed ? Result<void>(std::unexpected(lexer_.error())) : take(token);
-    if (!done) {
+    if (token.kind == Kind::failed) error_ = lexer_.error();
+    if (token.kind == Kind::failed || !take(token)) {
       out.resize(before);
-      return done;
+      return std::unexpected(error_);
     }
   }
   if (dropped_from_ == 0) pass_until(end);
@@ -88,8 +93,8 @@ Result<void> JsonMasker::finish(ByteVector& out) {
   if (!token) return fail(token);
   out_ = &out;
   pass_from_ = nullptr;
-  if (!*token) return ok();
-  return take_value(**token);
+  if (!*token || take_value(**token)) return ok();
+  return std::unexpected(error_);
 }
 
 void JsonMasker::pass_until(const char* end) {
@@ -97,16 +102,34 @@ void JsonMasker::pass_until(const char* end) {
   pass_from_ = end;
 }
 
-Result<void> JsonMasker::take(const Token& token) {
+void JsonMasker::replace(const Token& token, std::string_view text) {
+  if (token.first) pass_until(token.raw.data());
+  append(*out_, text);
+  pass_from_ = token.raw.data() + token.raw.size();
+}
+
+/// All of a token that is complete, or empty while it is not. What is held is not passed.
+std::string_view JsonMasker::hold(const Token& token) {
+  if (token.first && token.last) return token.raw;
+  if (token.first) {
+    if (dropped_from_ == 0) pass_until(token.raw.data());
+    held_.clear();
+  }
+  held_ += token.raw;
+  pass_from_ = token.raw.data() + token.raw.size();
+  return token.last ? std::string_view(held_) : std::string_view();
+}
+
+bool JsonMasker::take(const Token& token) {
   switch (token.kind) {
     case Kind::begin_object:
     case Kind::begin_array:
       begin_container(token);
-      return ok();
+      return true;
     case Kind::end_object:
     case Kind::end_array:
       end_container(token);
-      return ok();
+      return true;
     case Kind::name:
       return take_name(token);
     default:
@@ -133,8 +156,7 @@ void JsonMasker::begin_container(const Token& token) {
   const Selector::Node node = value_node();
   const auto& mask = mask_at(node);
   if (dropped_from_ == 0 && mask && (object || mask->kind == mask::Kind::null)) {
-    pass_until(token.raw.data());
-    append(*out_, "null");
+    replace(token, "null");
     ++masked_.fields;
     dropped_from_ = lexer_.depth();
   }
@@ -151,30 +173,22 @@ void JsonMasker::end_container(const Token& token) {
   }
   if (dropped_from_ == lexer_.depth() + 1) {
     dropped_from_ = 0;
-    skip_until(token.raw.data() + token.raw.size());
+    pass_from_ = token.raw.data() + token.raw.size();
   }
 }
 
-/// All of a token that is complete, or empty while it is not.
-std::string_view JsonMasker::hold(const Token& token) {
-  if (token.first && token.last) return token.raw;
-  if (token.first) held_.clear();
-  held_ += token.raw;
-  return token.last ? std::string_view(held_) : std::string_view();
-}
-
-Result<void> JsonMasker::take_name(const Token& token) {
-  if (dropped_from_ == 0 && token.first) pass_until(token.raw.data());
-  skip_until(token.raw.data() + token.raw.size());
+/// Whole in its piece, a name goes out with what is around it; in parts, it is held until it is
+/// known not to be there twice.
+bool JsonMasker::take_name(const Token& token) {
   const std::string_view raw = hold(token);
-  return token.last ? end_name(raw, token.escaped) : ok();
+  return !token.last || end_name(token, raw);
 }
 
-Result<void> JsonMasker::end_name(std::string_view raw, bool escaped) {
+bool JsonMasker::end_name(const Token& token, std::string_view raw) {
   std::string_view name = without_quotes(raw);
-  if (escaped) {
+  if (token.escaped) {
     auto meant = unescape_name(name);
-    if (!meant) return fail(Errc::malformed, "the name of a member is not a text");
+    if (!meant) return failed(Errc::malformed, "the name of a member is not a text");
     text_ = *std::move(meant);
     name = text_;
   }
@@ -184,32 +198,41 @@ Result<void> JsonMasker::end_name(std::string_view raw, bool escaped) {
     case NameSet::Added::fresh:
       break;
     case NameSet::Added::duplicate:
-      return fail(Errc::malformed, "an object has the same name twice");
+      return failed(Errc::malformed, "an object has the same name twice");
     case NameSet::Added::too_many:
-      return fail(Errc::too_large,
-                  fmt::format("objects with more than {} names at once", limits_.members_max));
+      return failed(Errc::too_large,
+                    fmt::format("objects with more than {} names at once", limits_.members_max));
   }
-  if (dropped_from_ != 0) return ok();
-  if (plan_.selector != nullptr) member_ = plan_.selector->member(frame.node, name);
+  if (dropped_from_ != 0) return true;
+  if (frame.node != Selector::nothing) {
+    member_ = plan_.selector->member(frame.node, name);
+  } else {
+    member_ = Selector::nothing;
+  }
   if (plan_.detectors != nullptr) {
-    auto facts = facts_of(name, hash);
-    if (!facts) return fail(facts);
-    topics_ = (*facts)->topics;
-    if (!(*facts)->instead.empty()) raw = (*facts)->instead;
+    const NameFacts* const facts = facts_of(name, hash);
+    if (facts == nullptr) return false;
+    topics_ = facts->topics;
+    if (!facts->instead.empty()) {
+      replace(token, facts->instead);
+      return true;
+    }
   }
-  append(*out_, raw);
-  return ok();
+  if (!token.first) append(*out_, raw);
+  return true;
 }
 
-Result<const JsonMasker::NameFacts*> JsonMasker::facts_of(std::string_view name,
-                                                          std::uint64_t hash) {
+const JsonMasker::NameFacts* JsonMasker::facts_of(std::string_view name, std::uint64_t hash) {
   const auto known = name_facts_.find(hash);
   if (known != name_facts_.end()) return &known->second;
   auto topics = plan_.detectors->topics_of(name);
-  if (!topics) return fail(topics);
+  if (!topics) {
+    error_ = std::move(topics.error());
+    return nullptr;
+  }
   NameFacts facts{.topics = *topics};
   std::string shown(name);
-  if (auto done = plan_.detectors->whole(shown, {}, findings_); !done) return fail(done);
+  if (!fine(plan_.detectors->whole(shown, {}, findings_))) return nullptr;
   masked_.add(findings_);
   if (shown != name) {
     ByteVector quoted;
@@ -224,58 +247,61 @@ Result<const JsonMasker::NameFacts*> JsonMasker::facts_of(std::string_view name,
 }
 
 JsonMasker::Mode JsonMasker::begin_mode(Kind kind) {
-  mask_ = mask_at(value_node());
-  if (mask_) {
-    const bool value_matters = mask_->kind != mask::Kind::null &&
-                               mask_->kind != mask::Kind::redact && kind != Kind::literal;
+  const auto& mask = mask_at(value_node());
+  if (mask) {
+    mask_ = *mask;
+    const bool value_matters =
+        mask->kind != mask::Kind::null && mask->kind != mask::Kind::redact && kind != Kind::literal;
     return value_matters ? Mode::mask : Mode::drop;
   }
   const bool inspect = plan_.detectors != nullptr && kind != Kind::literal;
   return inspect ? Mode::inspect : Mode::pass;
 }
 
-Result<void> JsonMasker::take_value(const Token& token) {
-  if (dropped_from_ != 0) return ok();
-  if (token.first) {
-    mode_ = active_ ? begin_mode(token.kind) : Mode::pass;
-    held_too_long_ = false;
-    if (mode_ != Mode::pass) pass_until(token.raw.data());
-  }
-  if (mode_ == Mode::pass) return ok();
-  skip_until(token.raw.data() + token.raw.size());
-  if (mode_ == Mode::stream) return stream_part(token.raw, token.last);
-  if (mode_ == Mode::drop) return token.last ? end_value(token, {}) : ok();
-
-  const bool complete = token.first && token.last;
-  const std::size_t size = token.raw.size() + (token.first ? 0 : held_.size());
-  if (size > limits_.held_bytes_max) {
-    if (mode_ == Mode::mask) {
-      mode_ = Mode::drop;
-      held_too_long_ = true;
-      return token.last ? end_value(token, {}) : ok();
-    }
-    if (token.first) held_.clear();
-    if (auto done = begin_stream(); !done) return done;
+bool JsonMasker::take_value(const Token& token) {
+  if (dropped_from_ != 0) return true;
+  if (token.first) mode_ = begin_mode(token.kind);
+  if (mode_ == Mode::pass) return true;
+  if (mode_ == Mode::stream) {
+    pass_from_ = token.raw.data() + token.raw.size();
     return stream_part(token.raw, token.last);
   }
-  const std::string_view raw = complete ? token.raw : hold(token);
-  return token.last ? end_value(token, raw) : ok();
+  if (mode_ == Mode::drop) {
+    if (token.first) pass_until(token.raw.data());
+    pass_from_ = token.raw.data() + token.raw.size();
+    return !token.last || end_value(token, {});
+  }
+  const std::size_t size = token.raw.size() + (token.first ? 0 : held_.size());
+  if (size > limits_.held_bytes_max && token.kind == Kind::string) {
+    if (token.first) pass_until(token.raw.data());
+    pass_from_ = token.raw.data() + token.raw.size();
+    if (token.first) held_.clear();
+    if (mode_ == Mode::mask) {
+      // Equal values of which only some are hashed would tell more than none.
+      mask_.kind = std::max(mask_.kind, mask::Kind::redact);
+      mode_ = Mode::drop;
+      return !token.last || end_value(token, {});
+    }
+    return begin_stream() && stream_part(token.raw, token.last);
+  }
+  const std::string_view raw = hold(token);
+  return !token.last || end_value(token, raw);
 }
 
-Result<void> JsonMasker::end_value(const Token& token, std::string_view raw) {
-  if (mode_ == Mode::inspect) {
-    return token.kind == Kind::number ? inspect_number(raw) : inspect_text(raw, token.escaped);
-  }
+bool JsonMasker::end_value(const Token& token, std::string_view raw) {
+  if (mode_ == Mode::inspect) return end_inspected(token, raw);
+  end_masked(token, raw);
+  return true;
+}
+
+void JsonMasker::end_masked(const Token& token, std::string_view raw) {
   ++masked_.fields;
-  if (token.kind == Kind::literal) {
-    append(*out_, "null");
-    return ok();
+  replace(token, "");
+  if (token.kind == Kind::literal) return append(*out_, "null");
+  if (token.kind == Kind::number) {
+    return append_masked(*out_, Scalar::number, raw, mask_, plan_.key);
   }
-  mask::Mask mask = *mask_;
-  // Equal values of which only some are hashed would tell more than none.
-  if (held_too_long_ && mask.kind != mask::Kind::null) mask.kind = mask::Kind::redact;
-  const bool number = token.kind == Kind::number;
-  if (!number && !raw.empty()) {
+  if (!raw.empty()) {
     raw = without_quotes(raw);
     if (token.escaped) {
       text_.clear();
@@ -285,63 +311,51 @@ Result<void> JsonMasker::end_value(const Token& token, std::string_view raw) {
       raw = text_;
     }
   }
-  append_masked(*out_, number ? Scalar::number : Scalar::text, raw, mask, plan_.key);
-  return ok();
+  append_masked(*out_, Scalar::text, raw, mask_, plan_.key);
 }
 
-Result<void> JsonMasker::inspect_number(std::string_view raw) {
-  if (raw.size() < inspect_bytes_min) {
-    append(*out_, raw);
-    return ok();
+/// What nothing was found in goes out as it came.
+bool JsonMasker::end_inspected(const Token& token, std::string_view raw) {
+  const bool number = token.kind == Kind::number;
+  bool found = false;
+  if (raw.size() >= inspect_bytes_min + (number ? 0 : 2)) {
+    text_.clear();
+    if (token.escaped) {
+      unescaper_ = Unescaper();
+      unescaper_.feed(without_quotes(raw), text_);
+      unescaper_.finish(text_);
+    } else {
+      text_ = number ? raw : without_quotes(raw);
+    }
+    if (!fine(plan_.detectors->whole(text_, topics_, findings_))) return false;
+    found = !findings_.empty();
+    if (found) masked_.add(findings_);
   }
-  text_ = raw;
-  if (auto done = plan_.detectors->whole(text_, topics_, findings_); !done) return done;
-  append(*out_, text_ == raw ? raw : std::string_view("null"));
-  if (!findings_.empty()) masked_.add(findings_);
-  return ok();
-}
-
-Result<void> JsonMasker::inspect_text(std::string_view raw, bool escaped) {
-  if (raw.size() < inspect_bytes_min + 2) {
-    append(*out_, raw);
-    return ok();
-  }
-  text_.clear();
-  if (escaped) {
-    unescaper_ = Unescaper();
-    unescaper_.feed(without_quotes(raw), text_);
-    unescaper_.finish(text_);
+  if (!found || plan_.detectors->mode() != mask::Mode::mask) {
+    if (!token.first) append(*out_, raw);
+  } else if (number) {
+    replace(token, "null");
   } else {
-    text_ = without_quotes(raw);
-  }
-  if (auto done = plan_.detectors->whole(text_, topics_, findings_); !done) return done;
-  if (findings_.empty()) {
-    append(*out_, raw);
-    return ok();
-  }
-  masked_.add(findings_);
-  if (plan_.detectors->mode() != mask::Mode::mask) {
-    append(*out_, raw);
-  } else {
+    replace(token, "");
     append_quoted(*out_, text_);
   }
-  return ok();
+  return true;
 }
 
 /// What was held so far is the beginning of a text that is looked through in windows.
-Result<void> JsonMasker::begin_stream() {
+bool JsonMasker::begin_stream() {
   mode_ = Mode::stream;
   stream_begun_ = false;
   unescaper_ = Unescaper();
   stream_.begin(topics_);
   append(*out_, "\"");
-  if (held_.empty()) return ok();
+  if (held_.empty()) return true;
   const std::string raw = std::move(held_);
   held_.clear();
   return stream_part(raw, false);
 }
 
-Result<void> JsonMasker::stream_part(std::string_view raw, bool last) {
+bool JsonMasker::stream_part(std::string_view raw, bool last) {
   if (!stream_begun_ && !raw.empty()) {
     raw.remove_prefix(1);
     stream_begun_ = true;
@@ -351,13 +365,11 @@ Result<void> JsonMasker::stream_part(std::string_view raw, bool last) {
   unescaper_.feed(raw, text_);
   if (last) unescaper_.finish(text_);
   ByteVector released;
-  if (auto done = stream_.feed(*plan_.detectors, text_, last, released, findings_); !done) {
-    return done;
-  }
+  if (!fine(stream_.feed(*plan_.detectors, text_, last, released, findings_))) return false;
   masked_.add(findings_);
   append_escaped(*out_, as_text(released));
   if (last) append(*out_, "\"");
-  return ok();
+  return true;
 }
 
 }  // namespace sallyport::content

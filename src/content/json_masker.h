@@ -87,28 +87,31 @@ class JsonMasker {
     std::string instead;  // what goes out, with quotes, if it is not the name
   };
 
-  Result<void> take(const Token& token);
-  Result<void> take_name(const Token& token);
-  Result<void> take_value(const Token& token);
-  Result<void> end_name(std::string_view raw, bool escaped);
-  Result<void> end_value(const Token& token, std::string_view raw);
-  Result<void> inspect_text(std::string_view raw, bool escaped);
-  Result<void> inspect_number(std::string_view raw);
-  Result<void> begin_stream();
-  Result<void> stream_part(std::string_view raw, bool last);
-  Result<const NameFacts*> facts_of(std::string_view name, std::uint64_t hash);
+  /// These say false when error_ is why not.
+  bool take(const Token& token);
+  bool take_name(const Token& token);
+  bool take_value(const Token& token);
+  bool end_name(const Token& token, std::string_view raw);
+  bool end_value(const Token& token, std::string_view raw);
+  void end_masked(const Token& token, std::string_view raw);
+  bool end_inspected(const Token& token, std::string_view raw);
+  bool begin_stream();
+  bool stream_part(std::string_view raw, bool last);
+  const NameFacts* facts_of(std::string_view name, std::uint64_t hash);
+  bool failed(Errc code, std::string what);
+  bool fine(Result<void> done);
   void begin_container(const Token& token);
   void end_container(const Token& token);
   Mode begin_mode(Token::Kind kind);
   Selector::Node value_node() const;
   const std::optional<mask::Mask>& mask_at(Selector::Node node) const;
   void pass_until(const char* end);
-  void skip_until(const char* end) { pass_from_ = end; }
+  /// The token goes out as `text` instead of as it came; so it has to where parts of it were held.
+  void replace(const Token& token, std::string_view text);
   std::string_view hold(const Token& token);
 
   Plan plan_;
   JsonLimits limits_;
-  bool active_ = false;  // something may have to be masked
   JsonLexer lexer_;
   std::vector<Frame> frames_;
   NameSet names_;
@@ -116,8 +119,7 @@ class JsonMasker {
   mask::Topics topics_;                        // what its name says
   std::uint32_t dropped_from_ = 0;             // depth of an object that is masked; 0: none
   Mode mode_ = Mode::pass;
-  std::optional<mask::Mask> mask_;
-  bool held_too_long_ = false;
+  mask::Mask mask_;  // where mode_ is mask or drop
   bool stream_begun_ = false;
   const char* pass_from_ = nullptr;  // of the piece: what went out or was left out is before it
   ByteVector* out_ = nullptr;
@@ -129,6 +131,7 @@ class JsonMasker {
   std::unordered_map<std::uint64_t, NameFacts> name_facts_;  // by hash_name
   NameFacts last_facts_;
   Masked masked_;
+  Error error_{Errc::malformed, ""};
 };
 
 }  // namespace sallyport::content

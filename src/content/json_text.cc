@@ -2,19 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <bit>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace sallyport::content {
 namespace {
-
-bool is_special(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  return u < 0x20 || u >= 0x80 || c == '"' || c == '\\';
-}
 
 unsigned hex_value(char c) {
   return c <= '9' ? static_cast<unsigned>(c - '0') : static_cast<unsigned>((c | 0x20) - 'a') + 10;
@@ -37,25 +26,6 @@ void append_utf8(unsigned code, std::string& to) {
 }
 
 }  // namespace
-
-const char* find_special(const char* at, const char* end) {
-#if defined(__x86_64__)
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i backslash = _mm_set1_epi8('\\');
-  const __m128i space = _mm_set1_epi8(0x20);
-  for (; end - at >= 16; at += 16) {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    // Compared as signed numbers, what is above ASCII is below a space, too.
-    const __m128i found =
-        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)),
-                     _mm_cmplt_epi8(v, space));
-    const auto bits = static_cast<unsigned>(_mm_movemask_epi8(found));
-    if (bits != 0) return at + std::countr_zero(bits);
-  }
-#endif
-  while (at != end && !is_special(*at)) ++at;
-  return at;
-}
 
 void Unescaper::end_high(std::string& to) {
   if (high_ == 0) return;

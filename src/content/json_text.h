@@ -1,17 +1,43 @@
 #pragma once
 // The texts of JSON strings: from what is between the quotes to what it means, and back.
 
+#include <bit>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace sallyport::content {
 
 /// The first byte that is not plain ASCII of a string: a quote, a backslash, a control character or
 /// the first of a longer character; `end` if there is none.
-const char* find_special(const char* at, const char* end);
+inline const char* find_special(const char* at, const char* end) {
+#if defined(__x86_64__)
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i backslash = _mm_set1_epi8('\\');
+  const __m128i space = _mm_set1_epi8(0x20);
+  for (; end - at >= 16; at += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    // Compared as signed numbers, what is above ASCII is below a space, too.
+    const __m128i found =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)),
+                     _mm_cmplt_epi8(v, space));
+    const auto bits = static_cast<unsigned>(_mm_movemask_epi8(found));
+    if (bits != 0) return at + std::countr_zero(bits);
+  }
+#endif
+  const auto is_special = [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return u < 0x20 || u >= 0x80 || c == '"' || c == '\\';
+  };
+  while (at != end && !is_special(*at)) ++at;
+  return at;
+}
 
 /// Takes the escapes of a text that comes in pieces apart. The lexer has checked it already. Half a
 /// surrogate pair becomes U+FFFD.

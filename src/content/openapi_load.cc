@@ -295,6 +295,8 @@ class OpenApiLoader {
     return made;
   }
 
+  std::string problems_;  // first: the members below complain while they are made
+  std::size_t count_ = 0;
   std::string_view name_;
   const OpenApiOptions& options_;
   const DocumentValue& document_;
@@ -306,8 +308,6 @@ class OpenApiLoader {
   std::map<std::string, std::size_t> ids_;
   std::map<std::vector<std::string>, std::shared_ptr<const Selector>> wholes_;
   std::shared_ptr<const Selector> empty_ = std::make_shared<const Selector>();
-  std::string problems_;
-  std::size_t count_ = 0;
 };
 
 Result<std::shared_ptr<const OpenApi>> OpenApi::load(std::string_view text, std::string_view name,
