@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,10 @@
 #include "mask/masker.h"
 #include "net/backend.h"
 #include "policy/connection_facts.h"
+
+namespace sallyport::content {
+class OpenApi;
+}
 
 namespace sallyport::app {
 
@@ -71,6 +76,7 @@ struct HttpConnectionConfig {
   std::uint32_t response_timeout_s = 60;
   std::uint32_t idle_max = 32;
   std::uint32_t idle_s = 30;
+  std::shared_ptr<const content::OpenApi> openapi;  // null: none
 };
 
 struct ConnectionConfig {

@@ -3,7 +3,11 @@
 #include <algorithm>
 
 #include "app/config_parts.h"
+#include "app/postgres_options.h"
 #include "base/numbers.h"
+#include "content/document.h"
+#include "content/json_path.h"
+#include "content/openapi.h"
 #include "http/target.h"
 #include "http/text.h"
 #include "mask/mask.h"
@@ -67,7 +71,15 @@ void read_classification(Reading& reading, Fields& connection_fields,
       continue;
     }
     policy::ClassificationRule rule{entry.key, std::move(*label)};
-    if (auto checked = policy::check_rule(rule); !checked) {
+    if (connection.protocol == "http") {
+      if (auto path = content::parse_json_path(entry.key); !path) {
+        reading.problems.push_back(
+            {entry.place, path.error().detail,
+             "a path and a class, as in \"$.customers[*].email\": pii.email"});
+      } else {
+        connection.classification.push_back(std::move(rule));
+      }
+    } else if (auto checked = policy::check_rule(rule); !checked) {
       reading.problems.push_back(
           {entry.place, checked.error().detail,
            "a pattern and a class, as in public.customers.email: pii.email"});
@@ -264,6 +276,33 @@ void read_http_credential(Reading& reading, Fields& connection_fields, Connectio
   fields.finish();
 }
 
+/// The document's classes are classes of the connection, as if they stood under `classification`.
+void read_openapi(Fields& fields, ConnectionConfig& connection) {
+  const auto file = fields.file("openapi");
+  const std::string base_path = fields.text_or("base_path", "");
+  if (!base_path.empty() && !base_path.starts_with('/')) {
+    fields.problem("base_path", "base_path does not begin with /", "base_path: /api/v2");
+  }
+  if (file.empty()) return;
+  auto text = read_text_file(file, content::document_bytes_max);
+  if (!text) return fields.problem("openapi", text.error().detail, "is the path right?");
+  content::OpenApiOptions options;
+  if (!base_path.empty()) options.base_path = base_path;
+  for (const policy::ClassificationRule& rule : connection.classification) {
+    options.paths.push_back({rule.pattern, {rule.classification}});
+  }
+  auto api = content::OpenApi::load(*text, file.string(), options);
+  if (!api) return fields.problem("openapi", api.error().detail, "");
+  for (const std::string& label : (*api)->classes()) {
+    if (!is_name(label)) {
+      fields.problem("openapi", fmt::format("'{}' is no name of a classification", label),
+                     "names with dots, as in pii.email");
+    }
+    connection.classification.push_back({"openapi", label});
+  }
+  connection.http.openapi = *std::move(api);
+}
+
 void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& connection,
                           const std::string& name) {
   HttpConnectionConfig& http = connection.http;
@@ -301,6 +340,10 @@ void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& co
   http.idle_s = static_cast<std::uint32_t>(number("idle_s", http.idle_s, 1, 86'400));
   connection.connect_timeout_s =
       static_cast<std::uint32_t>(number("connect_timeout_s", 10, 1, 300));
+  read_classification(reading, fields, connection);
+  read_detection(fields, connection, name);
+  read_openapi(fields, connection);
+  read_masks(reading, fields, connection);
   fields.finish();
 }
 

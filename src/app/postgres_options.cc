@@ -11,8 +11,6 @@
 namespace sallyport::app {
 namespace {
 
-constexpr std::size_t file_bytes_max = 1 << 20;
-
 std::vector<std::pair<std::string, std::string>> settings_of(const ConnectionConfig& connection) {
   std::vector<std::pair<std::string, std::string>> settings;
   const auto add = [&](const char* name, std::uint32_t seconds) {
@@ -84,13 +82,13 @@ Result<std::shared_ptr<const net::TlsClientContext>> make_client_tls(
   return net::TlsClientContext::make(options);
 }
 
-Result<std::string> read_text_file(const std::filesystem::path& path) {
+Result<std::string> read_text_file(const std::filesystem::path& path, std::size_t bytes_max) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(Errc::io, "cannot read " + path.string());
-  std::string text(file_bytes_max + 1, '\0');
+  std::string text(bytes_max + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > file_bytes_max) return fail(Errc::too_large, path.string() + " is too large");
+  if (text.size() > bytes_max) return fail(Errc::too_large, path.string() + " is too large");
   return text;
 }
 

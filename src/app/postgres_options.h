@@ -23,6 +23,7 @@ Result<std::shared_ptr<const postgres::Options>> make_postgres_options(const Con
                                                                        std::size_t workers);
 
 /// A whole file as text; too_large above 1 MiB.
-Result<std::string> read_text_file(const std::filesystem::path& path);
+Result<std::string> read_text_file(const std::filesystem::path& path,
+                                   std::size_t bytes_max = std::size_t{1} << 20);
 
 }  // namespace sallyport::app

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/mask_key.h"
 #include "app/postgres_options.h"
 #include "protocol/http/leaks.h"
 #include "protocol/http/routing.h"
@@ -19,6 +20,40 @@ http::Headers credential_of(const ConnectionConfig& connection) {
     fields.add("Authorization", "Basic " + to_base64(as_bytes(pair)));
   }
   return fields;
+}
+
+/// `patterns` are made once, for all connections that look for something.
+Result<web::Masking> make_masking(const Config& config, const ConnectionConfig& connection,
+                                  std::shared_ptr<const mask::Patterns>& patterns) {
+  web::Masking masking{.openapi = connection.http.openapi,
+                       .detect = connection.detect,
+                       .detectors = connection.detectors};
+  for (const auto& [classification, kind] : connection.masks) {
+    masking.rules[classification] = mask::kind_of(kind).value_or(mask::Kind::null);
+  }
+  if (connection.detect != mask::Mode::off) {
+    if (patterns == nullptr) {
+      auto made = mask::Patterns::make();
+      if (!made) return fail(made);
+      patterns = *std::move(made);
+    }
+    masking.patterns = patterns;
+  }
+  if (connection.classification.empty()) return masking;
+  auto text = mask_key(config.data, system_random());
+  if (!text) return fail(text, "the key of masks");
+  auto key = content::MaskKey::from_hex(*text);
+  if (!key) return fail(key, "the key of masks");
+  masking.key = *key;
+  if (masking.openapi != nullptr) return masking;
+  content::SelectorBuilder builder;
+  for (const policy::ClassificationRule& rule : connection.classification) {
+    if (auto added = builder.add({rule.pattern, {rule.classification}}); !added) return fail(added);
+  }
+  auto selector = builder.build();
+  if (!selector) return fail(selector, fmt::format("connections.{}", connection.name));
+  masking.selector = *std::move(selector);
+  return masking;
 }
 
 Result<std::shared_ptr<web::Target>> make_target(const ConnectionConfig& connection,
@@ -63,10 +98,14 @@ Result<std::shared_ptr<const web::Options>> make_web_options(const Config& confi
     options->public_host = web::host_name(url.substr(slashes == url.npos ? 0 : slashes + 2));
     options->public_url = std::move(url);
   }
+  std::shared_ptr<const mask::Patterns> patterns;
   for (const ConnectionConfig& connection : config.connections) {
     if (connection.protocol != "http") continue;
     auto target = make_target(connection, workers);
     if (!target) return fail(target);
+    auto masking = make_masking(config, connection, patterns);
+    if (!masking) return fail(masking);
+    (*target)->masking = *std::move(masking);
     options->targets.emplace(connection.name, std::move(*target));
   }
   if (config.builtin_issuer && config.admin) {

@@ -266,22 +266,22 @@ bool JsonMasker::take_value(const Token& token) {
     pass_from_ = token.raw.data() + token.raw.size();
     return stream_part(token.raw, token.last);
   }
-  if (mode_ == Mode::drop) {
-    if (token.first) pass_until(token.raw.data());
-    pass_from_ = token.raw.data() + token.raw.size();
-    return !token.last || end_value(token, {});
-  }
   const std::size_t size = token.raw.size() + (token.first ? 0 : held_.size());
-  if (size > limits_.held_bytes_max && token.kind == Kind::string) {
+  const bool too_long = size > limits_.held_bytes_max && token.kind == Kind::string;
+  if (too_long && mode_ == Mode::mask) {
+    // Equal values of which only some are hashed would tell more than none.
+    mask_.kind = std::max(mask_.kind, mask::Kind::redact);
+    mode_ = Mode::drop;
+  }
+  if (mode_ == Mode::drop) {
+    if (token.last) return end_value(token, {});
     if (token.first) pass_until(token.raw.data());
     pass_from_ = token.raw.data() + token.raw.size();
+    return true;
+  }
+  if (too_long) {
     if (token.first) held_.clear();
-    if (mode_ == Mode::mask) {
-      // Equal values of which only some are hashed would tell more than none.
-      mask_.kind = std::max(mask_.kind, mask::Kind::redact);
-      mode_ = Mode::drop;
-      return !token.last || end_value(token, {});
-    }
+    replace(token, "");
     return begin_stream() && stream_part(token.raw, token.last);
   }
   const std::string_view raw = hold(token);

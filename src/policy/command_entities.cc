@@ -58,6 +58,7 @@ class Builder {
   Result<const EntityUid*> resource(const Resource& resource) {
     if (resource.type == "ApprovalRequest" && vote_ != nullptr) return approval_request(resource);
     if (resource.type == "Endpoint") return endpoint(resource);
+    if (resource.type == "Field") return field(resource);
     const auto parts = resource_parts(resource.id);
     const std::size_t wanted = parts_of(resource.type);
     if (wanted == 0) {
@@ -126,6 +127,21 @@ class Builder {
     const Field attributes[] = {{"method", arena().string(name->method)},
                                 {"path", arena().string(name->path)}};
     builder_.add(uid, parents, arena().record(attributes));
+    return uid;
+  }
+
+  /// "crm/pii.email": what the answers of a connection hold of that class.
+  Result<const EntityUid*> field(const Resource& resource) {
+    const auto parts = resource_parts(resource.id);
+    if (parts.size() != 2 || parts[0] != resource_part(connection_.name)) {
+      return fail(Errc::invalid, cedar::quoted(resource.id) + " is no field of the connection " +
+                                     cedar::quoted(connection_.name));
+    }
+    const EntityUid* const uid = arena().uid(resource.type, resource.id);
+    if (!seen_.insert({resource.type, resource.id}).second) return uid;
+    const EntityUid* const parents[] = {arena().uid("Connection", parts[0]),
+                                        arena().uid("Classification", resource_name(parts[1]))};
+    builder_.add(uid, parents, {});
     return uid;
   }
 

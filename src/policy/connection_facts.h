@@ -14,7 +14,7 @@ namespace sallyport::policy {
 
 /// Columns that hold something sensitive. The pattern is "schema.table.column", "table.column" or
 /// "database.schema.table.column"; a part `*` stands for any one name, and a leading `*.` for any
-/// path before it. Names are compared exactly.
+/// path before it. Names are compared exactly. Of protocol http: a path in JSON, or "openapi".
 struct ClassificationRule {
   std::string pattern;         // "*.customers.email"
   std::string classification;  // "pii.email", which is in "pii"

@@ -32,6 +32,17 @@ void Adapter::use(std::shared_ptr<const Options> options) {
   pool_.renew();
 }
 
+std::shared_ptr<mask::Masker> Adapter::detectors_of(const Masking& masking) {
+  if (masking.detect == mask::Mode::off) return nullptr;
+  for (const auto& known : detectors_) {
+    if (known->mode() == masking.detect && known->wanted() == masking.detectors) return known;
+  }
+  auto scanner = mask::Scanner::make(masking.patterns, masking.detectors);
+  if (!scanner) throw std::bad_alloc();
+  return detectors_.emplace_back(
+      std::make_shared<mask::Masker>(*std::move(scanner), masking.detect));
+}
+
 Task<void> Adapter::serve(std::unique_ptr<net::Stream> client) {
   if (clients_ >= options_->clients_max || draining_) {
     log::warn("client turned away: too many clients", {{"source", client->peer().ip}});

@@ -14,6 +14,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "guard/guard.h"
 #include "identity/authenticator.h"
@@ -62,8 +63,12 @@ class Adapter {
 
   Task<void> serve_over(std::unique_ptr<net::Stream> client, bool tls);
 
+  /// Null where it looks for nothing. Shared by all who want the same.
+  std::shared_ptr<mask::Masker> detectors_of(const Masking& masking);
+
   std::shared_ptr<const Options> options_;
   Shared shared_;
+  std::vector<std::shared_ptr<mask::Masker>> detectors_;
   policy::DecisionCache decisions_;
   Pool pool_;
   std::list<std::shared_ptr<Conversation*>> open_;

@@ -15,6 +15,7 @@
 #include "net/signal.h"
 #include "protocol/http/adapter.h"
 #include "protocol/http/analyse.h"
+#include "protocol/http/masking.h"
 #include "protocol/http/problem.h"
 #include "protocol/http/routing.h"
 
@@ -67,6 +68,10 @@ class Conversation {
     std::optional<Error> failure;             // of the target
     bool leaked = false;                      // its credential was in what it said
     std::optional<http::Rejection> rejected;  // the client's body
+    Masks masks;
+    std::shared_ptr<mask::Masker> detectors;
+    content::Masked masked;   // what was done to the answer
+    bool unmaskable = false;  // that is why it failed
   };
 
   // conversation.cc
@@ -100,8 +105,13 @@ class Conversation {
   Task<void> relay_body(Exchange& exchange, Upstream& upstream, const http::ResponseHead& head,
                         std::string out);
   std::string own_fields(Exchange& exchange);
+  Task<void> relay_masked(Exchange& exchange, Upstream& upstream, const http::ResponseHead& head,
+                          std::string out, content::BodyMasker masker);
+  Task<bool> release(Exchange& exchange, std::string& out);
+  std::uint64_t answer_bytes_max(const Exchange& exchange) const;
   bool settle(Exchange& exchange, std::string error);
   http::Response failed(const Exchange& exchange) const;
+  std::optional<http::Response> masks_for(Exchange& exchange, Command& command);
 
   // holding.cc
   Task<std::expected<Permit, Refusal>> hold(Exchange& exchange, HeldCommand held);

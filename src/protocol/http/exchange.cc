@@ -1,7 +1,10 @@
 // One request on the road: decided, recorded, sent, and its answer released when its record is
 // safe.
 
+#include <algorithm>
+
 #include "base/log.h"
+#include "http/text.h"
 #include "net/both.h"
 #include "net/reactor.h"
 #include "protocol/http/conversation.h"
@@ -47,6 +50,11 @@ Task<bool> Conversation::exchange(Exchange& exchange) {
     co_return co_await respond(
         problem(400, "request", "Not a request that is served here", command.error().detail), head);
   }
+  if (auto unknown = masks_for(exchange, *command)) {
+    ++exchange.opened->refused;
+    exchange.status = unknown->status;
+    co_return co_await respond(std::move(*unknown), head);
+  }
   auto permit = co_await authorize(exchange, std::move(*command));
   if (!permit) {
     ++exchange.opened->refused;
@@ -63,6 +71,37 @@ Task<bool> Conversation::exchange(Exchange& exchange) {
   ++exchange.opened->commands;
   exchange.permit.emplace(std::move(*permit));
   co_return co_await forward(exchange);
+}
+
+/// Which operation it is and what of its answer is masked; or why it is none.
+std::optional<http::Response> Conversation::masks_for(Exchange& exchange, Command& command) {
+  const Masking& masking = exchange.route.target->masking;
+  if (masking.idle()) return std::nullopt;
+  exchange.detectors = adapter_.detectors_of(masking);
+  const Session& session = exchange.opened->session;
+  auto masks = masks_of(guard(), session, exchange.route, &adapter_.decisions_, command);
+  if (!masks) {
+    return refused(guard().refuse(session, command,
+                                  {.kind = Refusal::Kind::not_analysed,
+                                   .reason = masks.error().detail,
+                                   .policy = "",
+                                   .hint = "only what the document describes is let through"}),
+                   *options_);
+  }
+  exchange.masks = *std::move(masks);
+  const content::Operation* const operation = exchange.masks.operation;
+  if (operation == nullptr || !operation->request_bytes_max) return std::nullopt;
+  const http::RequestHead& head = exchange.head;
+  if (!is_chunked(head) && head.framing.length <= *operation->request_bytes_max) {
+    return std::nullopt;
+  }
+  const std::string reason = "a body of " + operation->id + " has at most " +
+                             std::to_string(*operation->request_bytes_max) + " bytes";
+  (void)guard().refuse(
+      session, command,
+      {.kind = Refusal::Kind::not_analysed, .reason = reason, .policy = "", .hint = ""});
+  return problem(is_chunked(head) ? 411 : 413, "request", "The body is too large", reason,
+                 is_chunked(head) ? "say its length with Content-Length" : "");
 }
 
 Task<std::expected<Permit, Refusal>> Conversation::authorize(Exchange& exchange, Command command) {
@@ -214,8 +253,23 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
   }
   using Body = http::ResponseHead::Body;
   using Kind = http::BodyForm::Kind;
+  const Masking& masking = exchange.route.target->masking;
+  std::optional<content::BodyMasker> masker;
+  bool other_body = false;  // than the target's
+  if (!masking.idle()) {
+    auto made = masker_of(masking, exchange.masks, *head, exchange.detectors.get());
+    other_body = !made || *made;
+    if (made) masker = *std::move(made);
+    if (!made && head->body != Body::none) {
+      exchange.unmaskable = true;
+      exchange.failure = std::move(made.error());
+      co_return;
+    }
+  }
   http::BodyForm form{Kind::none, 0};
-  if (head->body == Body::length || (to_head && head->says_length)) {
+  if (other_body) {
+    if (head->body != Body::none) form.kind = Kind::chunked;
+  } else if (head->body == Body::length || (to_head && head->says_length)) {
     form = {Kind::length, head->length};
   } else if (head->body != Body::none) {
     form.kind = Kind::chunked;
@@ -227,6 +281,13 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
     exchange.failure = Error(Errc::denied, "its answer holds its own credential");
     co_return;
   }
+  if (other_body) {
+    std::erase_if(response.headers.all, [](const http::Header& header) {
+      std::string name = header.name;
+      std::ranges::transform(name, name.begin(), http::to_lower);
+      return content::BodyMasker::stale_header(name);
+    });
+  }
   const bool closes = !exchange.head.keep_alive || !body_->done() || adapter_.draining_;
   auto out = http::encode_head(response, form, closes);
   if (!out) {
@@ -235,12 +296,89 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
   }
   exchange.status = head->status;
   exchange.reusable = head->reusable;
+  if (masker && head->body != Body::none) {
+    co_return co_await relay_masked(exchange, upstream, *head, std::move(*out), *std::move(masker));
+  }
   co_await relay_body(exchange, upstream, *head, std::move(*out));
+}
+
+std::uint64_t Conversation::answer_bytes_max(const Exchange& exchange) const {
+  const std::uint64_t most = exchange.route.target->response_bytes_max;
+  const content::Operation* const operation = exchange.masks.operation;
+  if (operation == nullptr) return most;
+  return std::min(most, operation->response_bytes_max.value_or(most));
+}
+
+/// What the mask leaves of a body, as it comes. Where it fails the client sees no end of it.
+Task<void> Conversation::relay_masked(Exchange& exchange, Upstream& upstream,
+                                      const http::ResponseHead& head, std::string out,
+                                      content::BodyMasker masker) {
+  auto body = head.reader(answer_bytes_max(exchange));
+  if (!body) {
+    exchange.failure = Error(Errc::too_large, "HTTP response: " + body.error().reason);
+    co_return;
+  }
+  Leaks leaks(exchange.route.target->secrets);
+  for (bool last = false; !last;) {
+    auto piece = co_await upstream.next(*body);
+    if (!piece) {
+      exchange.failure = std::move(piece.error());
+      co_return;
+    }
+    last = piece->empty() || (body->done() && !body->ends_at_close());
+    for (bool taken = false; !taken;) {
+      ByteVector masked;
+      auto all = masker.feed(*piece, masked);
+      taken = all && *all;
+      auto done = all ? ok() : Result<void>(std::unexpected(all.error()));
+      if (taken && last) done = masker.finish(masked);
+      exchange.masked = masker.masked();
+      if (!done) {
+        exchange.unmaskable = true;
+        exchange.failure = std::move(done.error());
+        co_return;
+      }
+      std::string safe;
+      if (!leaks.take(as_text(masked), safe)) {
+        exchange.leaked = true;
+        exchange.failure = Error(Errc::denied, "its answer holds its own credential");
+        co_return;
+      }
+      if (taken && last) leaks.finish(safe);
+      exchange.released += safe.size();
+      if (!safe.empty()) http::append_chunk(out, safe);
+      if (taken && last) {
+        out += http::last_chunk;
+        // The client sees the end only after that is recorded.
+        if (!settle(exchange, "")) {
+          exchange.failure = Error(Errc::io, "not recorded");
+          co_return;
+        }
+      } else if (safe.empty()) {
+        continue;  // also with the head: until something of the body is known to be fine
+      }
+      const bool released = co_await release(exchange, out);
+      if (!released) co_return;
+    }
+  }
+}
+
+/// False if the client has left.
+Task<bool> Conversation::release(Exchange& exchange, std::string& out) {
+  exchange.answered = true;
+  const bool written = co_await write_client(out);
+  out.clear();
+  if (out.capacity() > gathered_bytes_max) std::string().swap(out);
+  if (written) co_return true;
+  exchange.reusable = false;
+  end("client");
+  if (!exchange.settled) exchange.failure = Error(Errc::closed, "the client has left");
+  co_return false;
 }
 
 Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
                                     const http::ResponseHead& head, std::string out) {
-  auto body = head.reader(exchange.route.target->response_bytes_max);
+  auto body = head.reader(answer_bytes_max(exchange));
   if (!body) {
     exchange.failure = Error(Errc::too_large, "HTTP response: " + body.error().reason);
     co_return;
@@ -276,17 +414,8 @@ Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
       co_return;
     }
     if (out.empty()) continue;
-    exchange.answered = true;
-    const bool written = co_await write_client(out);
-    out.clear();
-    if (!written) {
-      exchange.reusable = false;
-      end("client");
-      if (!exchange.settled) exchange.failure = Error(Errc::closed, "the client has left");
-      co_return;
-    }
-    if (last) co_return;
-    if (out.capacity() > gathered_bytes_max) std::string().swap(out);
+    const bool released = co_await release(exchange, out);
+    if (!released || last) co_return;
   }
 }
 
@@ -297,7 +426,16 @@ bool Conversation::settle(Exchange& exchange, std::string error) {
   Outcome outcome{.failed = !error.empty(),
                   .error = std::move(error),
                   .tag = exchange.status == 0 ? "" : std::to_string(exchange.status),
-                  .bytes = exchange.released};
+                  .bytes = exchange.released,
+                  .masked_fields = exchange.masked.fields};
+  const bool masks = exchange.route.target->masking.detect == mask::Mode::mask;
+  for (std::size_t i = 0; i < exchange.masked.found.size(); ++i) {
+    const std::uint64_t count = exchange.masked.found[i];
+    if (count == 0) continue;
+    outcome.detected[std::string(mask::detectors()[i].name)] = count;
+    if (masks) outcome.masked_fields += count;
+  }
+  if (exchange.masked.withheld > 0) outcome.detected["withheld"] = exchange.masked.withheld;
   auto settled = guard().settle(std::move(*exchange.permit), outcome);
   exchange.permit.reset();
   if (!settled) log::error("outcome not recorded", {{"detail", settled.error().detail}});
@@ -309,6 +447,10 @@ http::Response Conversation::failed(const Exchange& exchange) const {
   if (exchange.failure->code == Errc::io) {
     return problem(503, "not-recorded", "It cannot be recorded",
                    "no answer leaves without its record", "try again later");
+  }
+  if (exchange.unmaskable) {
+    return problem(502, "masking", "The answer cannot be masked", exchange.failure->detail,
+                   "who may `http:reveal` all of it gets it as it is");
   }
   if (exchange.failure->code == Errc::timeout) {
     return problem(504, "target", "The target is slow",

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/numbers.h"
+#include "content/decoder.h"
 #include "http/text.h"
 
 namespace sallyport::web {
@@ -78,6 +79,11 @@ constexpr std::array<std::string_view, 20> owned_beginnings{"x-forwarded-",
                                                             "x-goog-authenticated-",
                                                             "x-impersonate"};
 
+/// Parts of an answer, or whether it is still the same, are of the answer that is not masked.
+constexpr std::array<std::string_view, 9> of_whole_answers{
+    "range",       "if-range",       "if-none-match",       "if-modified-since", "a-im",
+    "want-digest", "accept-charset", "want-content-digest", "want-repr-digest"};
+
 bool any_of(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -101,6 +107,20 @@ bool passes(std::string_view name, const Target& target) {
   return std::ranges::none_of(target.credential.all, [&](const http::Header& ours) {
     return http::equal_ignoring_case(ours.name, key);
   });
+}
+
+/// Of what a client accepts, what the gateway can look into: ", gzip, br;q=0.5".
+std::string known_encodings(std::string_view value) {
+  std::string known;
+  while (!value.empty()) {
+    const auto one = http::trim(value.substr(0, value.find(',')));
+    value.remove_prefix(std::min(value.find(','), value.size() - 1) + 1);
+    const std::string_view named = one;
+    const std::string_view coding[] = {http::trim(named.substr(0, named.find(';')))};
+    if (!content::encoding_of(coding)) continue;
+    known += (known.empty() ? "" : ", ") + std::string(one);
+  }
+  return known;
 }
 
 /// A path or URL of the target as clients see it.
@@ -159,11 +179,20 @@ http::Headers request_fields(const http::Request& request, const Route& route,
                              const ClientFacts& client) {
   http::Headers fields;
   fields.add("Host", route.target->authority);
+  const bool masked = !route.target->masking.idle();
+  std::string encodings;
   for (const auto& [name, value] : request.headers.all) {
     if (!passes(name, *route.target)) continue;
+    if (masked && http::equal_ignoring_case(name, "Accept-Encoding")) {
+      const std::string known = known_encodings(value);
+      if (!known.empty()) encodings += (encodings.empty() ? "" : ", ") + known;
+      continue;
+    }
+    if (masked && any_of(of_whole_answers, lower(name))) continue;
     if (http::equal_ignoring_case(name, "Prefer") && lower(value).contains("wait")) continue;
     fields.add(name, value);
   }
+  if (masked) fields.add("Accept-Encoding", encodings.empty() ? "identity" : encodings);
   fields.add("X-Forwarded-For", client.ip);
   fields.add("X-Forwarded-Proto", client.tls ? "https" : "http");
   fields.add("X-Forwarded-Host", std::string(request.headers.get("Host").value_or("")));

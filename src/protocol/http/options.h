@@ -10,10 +10,28 @@
 #include <string>
 #include <vector>
 
+#include "content/body_masker.h"
+#include "content/openapi.h"
 #include "http/head.h"
 #include "net/tls.h"
 
 namespace sallyport::web {
+
+/// What of a target's answers is masked for whom, by class and by detectors.
+struct Masking {
+  std::shared_ptr<const content::OpenApi> openapi;    // null: none; else it has the paths, too
+  std::shared_ptr<const content::Selector> selector;  // of the paths alone
+  mask::Rules rules;
+  content::MaskKey key;
+  mask::Mode detect = mask::Mode::off;
+  mask::DetectorSet detectors;
+  std::shared_ptr<const mask::Patterns> patterns;  // null where `detect` is off
+
+  /// Nothing is looked at: answers go by as they come.
+  bool idle() const {
+    return detect == mask::Mode::off && openapi == nullptr && selector == nullptr;
+  }
+};
 
 /// Where a connection leads, and as whom the gateway speaks there.
 struct Target {
@@ -35,6 +53,7 @@ struct Target {
   std::chrono::seconds response_s_max{60};  // until the next byte of an answer
   std::size_t idle_max = 32;                // connections kept, per worker
   std::chrono::seconds idle_s_max{30};      // and how long
+  Masking masking;
 };
 
 struct Options {
