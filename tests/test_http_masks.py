@@ -5,11 +5,13 @@ import ctypes
 import gzip
 import json
 import re
+import subprocess
 import time
 import zlib
 
 import pytest
 import requests
+from conftest import BINARY
 from web import CONNECTION, POLICIES, Recorder, WebGateway
 
 CANARY = "canary-7f31"
@@ -337,6 +339,31 @@ def test_masks_by_schema(gateway, target):
     serve(target, "/customers", b'{"title":"none"}', content_type="application/problem+json", status=404)
     assert everything(gateway, "/customers", "api")[2] == b'{"title":"none"}'
     assert everything(gateway, "/customers/1", "api", groups=["fraud"])[2] == json.dumps({"error": MAIL}).encode()
+
+
+def test_check_says_what_is_wrong_and_where(gateway):
+    config = gateway.config.read_text()
+
+    def check(text, document=OPENAPI):
+        (gateway.folder / "wrong.yaml").write_text(document)
+        wrong = gateway.folder / "check.yaml"
+        wrong.write_text(text.replace("api.yaml", "wrong.yaml"))
+        done = subprocess.run([BINARY, "check", "--config", wrong], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert check(config)[0] == 0, check(config)
+    for text, said in ((config.replace("$..secret", "$.list[0]"), "only [*] and ['name']"),
+                       (config.replace("{hr: round", "{nobody: round"), "nothing is classified as 'nobody'"),
+                       (config.replace("api.yaml", "missing.yaml"), "missing.yaml")):
+        code, output = check(text)
+        assert code == 2 and said in output, output
+        assert "check.yaml:" in output
+    code, output = check(config, OPENAPI + "    Customer: {}\n")
+    assert code == 2 and "wrong.yaml:20: the key 'Customer' is there twice" in output, output
+    code, output = check(config, OPENAPI.replace("/customers/{id}", "/{what}"))
+    assert code == 0, output
+    code, output = check(config, OPENAPI.replace("/customers/{id}", "/{what}").replace("/customers:", "/{that}:"))
+    assert code == 2 and "can be the same path as" in output, output
 
 
 # ---- detectors ----

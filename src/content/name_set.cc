@@ -13,10 +13,20 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-std::uint64_t load(const char* at, std::size_t bytes) {
-  std::uint64_t value = 0;
-  std::memcpy(&value, at, bytes);
+template <class Word>
+std::uint64_t load(const char* at) {
+  Word value{};
+  std::memcpy(&value, at, sizeof value);
   return value;
+}
+
+/// Up to 8 bytes; loads of a fixed size overlap instead of one of any size.
+std::uint64_t load_few(const char* at, std::size_t size) {
+  if (size == 8) return load<std::uint64_t>(at);
+  if (size >= 4) return load<std::uint32_t>(at) << 32 | load<std::uint32_t>(at + size - 4);
+  if (size == 0) return 0;
+  const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(at[i])}; };
+  return byte(0) << 16 | byte(size / 2) << 8 | byte(size - 1);
 }
 
 }  // namespace
@@ -30,8 +40,10 @@ std::uint64_t hash_name(std::string_view name) {
   std::uint64_t hash = fold(seed ^ odd, name.size() + odd);
   const char* at = name.data();
   std::size_t left = name.size();
-  for (; left > 8; left -= 8, at += 8) hash = fold(hash ^ load(at, 8), seed | 1) + odd;
-  hash = fold(hash ^ load(at, left), odd ^ seed);
+  for (; left > 8; left -= 8, at += 8) {
+    hash = fold(hash ^ load<std::uint64_t>(at), seed | 1) + odd;
+  }
+  hash = fold(hash ^ load_few(at, left), odd ^ seed);
   return hash | 1;
 }
 
