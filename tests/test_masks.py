@@ -1,5 +1,6 @@
 """Masks on a real server: what a chain sees that may not reveal classified columns."""
 
+import datetime
 import signal
 import time
 
@@ -401,3 +402,43 @@ def test_new_policies_change_what_an_open_session_sees_of_a_statement_it_has_run
         lab.process.send_signal(signal.SIGHUP)
         until(ask_again, "b**@e******.org")
         assert [ask(1), ask(2, admin)] == ["a***********@e******.com", "bob@example.org"]
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_what_may_be_seen_until_a_time_is_masked_behind_it(lab, prepare):
+    until_then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=6)
+    more = lab.folder / "policies/more.cedar"
+    query = "select email from customers where id = 2"
+    with lab.connect("reader", prepare_threshold=0 if prepare else None) as connection:
+        more.write_text('@id("readers-see-for-now") permit (principal in Group::"readers", '
+                        'action == Action::"reveal", resource) when { context.now < datetime("'
+                        + until_then.strftime("%Y-%m-%dT%H:%M:%SZ") + '") };')
+        lab.process.send_signal(signal.SIGHUP)
+        until(lambda: connection.execute(query + " and true", prepare=False).fetchone()[0],
+              "bob@example.org")
+        for _ in range(5):  # were it remembered, it would be by now
+            assert connection.execute(query).fetchone()[0] == "bob@example.org"
+        time.sleep(max(0, until_then.timestamp() - time.time()) + 0.1)
+        if prepare:  # what was prepared would show values
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                connection.execute(query)
+        else:
+            assert connection.execute(query).fetchone()[0] == "b**@e******.org"
+        more.unlink()
+        lab.process.send_signal(signal.SIGHUP)
+
+
+def test_the_same_text_means_what_the_search_path_says(lab, reader):
+    with lab.connect("admin") as admin:  # through the gateway, which then knows at once
+        admin.execute("create schema plain")
+        admin.execute("create table plain.customers (id int, email text)")
+        admin.execute("insert into plain.customers values (2, 'plain@example.org')")
+    query = "select email from customers where id = 2"
+    for _ in range(3):
+        assert reader.execute(query).fetchone()[0] == "b**@e******.org"
+    reader.execute("set search_path = plain, public")
+    assert reader.execute(query).fetchone()[0] == "p****@e******.org"
+    reader.execute("set search_path = public, plain")
+    assert reader.execute(query).fetchone()[0] == "b**@e******.org"
+    with lab.connect("admin") as admin:
+        admin.execute("drop schema plain cascade")

@@ -347,15 +347,21 @@ Refusal Conversation::refused(const Asked& asked) {
 /// already; what would be sent now has to be the same.
 Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
   asked.understood = true;
-  const auto question = [&](const sql::Analysis& analysis, std::string_view sql) {
+  const auto question = [&](const std::shared_ptr<const sql::Analysis>& analysis,
+                            std::string_view sql) {
     return Masking::Question{.session = session_,
                              .target = target_,
                              .context = asked.command.context,
                              .analysis = analysis,
                              .sql = sql,
-                             .names = {.path = place_.search_path, .temporary = temporary_}};
+                             .names = {.path = place_.search_path, .temporary = temporary_},
+                             .plain = asked.named.empty() && temporary_.empty()};
   };
-  Masked masked = co_await masking_.mask(question(*asked.analysis, asked.command.text));
+  auto remembered = masking_.remembered(question(asked.analysis, asked.command.text));
+  if (!remembered) {
+    remembered = co_await masking_.mask(question(asked.analysis, asked.command.text));
+  }
+  Masked& masked = *remembered;
   guarded_ = guarded_ || masked.guarded;
   if (masked.guarded && !masked.refusal) {
     std::string why_not = sql::why_definitions_matter(*asked.analysis);
@@ -386,7 +392,7 @@ Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
     asked.replaced_sql = std::move(masked.sql);
   }
   for (const Sent& named : asked.named) {
-    const Masked again = co_await masking_.mask(question(*named.analysis, named.sql));
+    const Masked again = co_await masking_.mask(question(named.analysis, named.sql));
     other(named.sent(), again);
     if (asked.refusal) co_return;
     asked.command.safeguards.insert(asked.command.safeguards.end(), again.safeguards.begin(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/log.h"
 #include "policy/policies.h"
@@ -190,7 +191,29 @@ std::shared_ptr<const Classified> Masking::classified(
   known.classified = Classified::make(parser_, std::move(catalog), facts != nullptr ? *facts : none,
                                       known.classified.get());
   known.policies = std::move(policies);
+  answered_.clear();  // those of before are not kept alive by what nobody will ask again
   return known.classified;
+}
+
+Masking::Answered& Masking::place_of(const Question& question) {
+  if (answered_.empty()) answered_.resize(answered_max);
+  const std::size_t hash = std::hash<std::string_view>()(question.session.id) * 31 +
+                           std::hash<const void*>()(question.analysis.get());
+  return answered_[(hash ^ hash >> 8) & (answered_max - 1)];
+}
+
+std::optional<Masked> Masking::remembered(const Question& question) {
+  if (!question.plain) return std::nullopt;
+  const Answered& answered = place_of(question);
+  const bool same =
+      answered.analysis == question.analysis && answered.session == question.session.id &&
+      (answered.alike || answered.sql == question.sql) && answered.path == question.names.path &&
+      answered.policies == guard_.policies() &&
+      answered.catalog == catalogs_.at_hand(*question.target, question.session.database);
+  if (!same) return std::nullopt;
+  Masked masked = answered.masked;
+  if (answered.alike) masked.sql = question.sql;
+  return masked;
 }
 
 Task<Masked> Masking::mask(Question question) {
@@ -204,7 +227,7 @@ Task<Masked> Masking::mask(Question question) {
     if (catalog == nullptr || want == CatalogDesk::Want::newer) {
       auto read = co_await catalogs_.get(question.target, question.session.database, want);
       if (!read) {
-        if (controls_only(question.analysis)) {
+        if (controls_only(*question.analysis)) {
           co_return Masked{.sql = std::string(question.sql), .guarded = true};
         }
         co_return refused(
@@ -224,12 +247,28 @@ Task<Masked> Masking::mask(Question question) {
 
 Masked Masking::decide(const Question& question, std::shared_ptr<const catalog::Catalog> catalog,
                        bool& unknown_name) {
-  const std::uint64_t epoch = guard_.policies()->epoch();
+  const auto policies = guard_.policies();
   Protector protector(*this, question.session, question.context,
-                      classified(question.session, std::move(catalog)));
-  Masked masked{.sql = std::string(question.sql), .epoch = epoch};
+                      classified(question.session, catalog));
+  Masked masked{.sql = std::string(question.sql), .epoch = policies->epoch()};
+  const auto remember = [&](bool alike) {
+    static const Command safeguards{.actions = {{.name = "reveal"}, {.name = "unfilter"}}};
+    if (!question.plain || guard_.policies() != policies) return;
+    if (policies->key_plan().is_always_new(question.session, safeguards)) return;
+    place_of(question) = {.session = question.session.id,
+                          .analysis = question.analysis,
+                          .path = question.names.path,
+                          .policies = policies,
+                          .catalog = std::move(catalog),
+                          .alike = alike,
+                          .sql = std::string(alike ? std::string_view() : question.sql),
+                          .masked = masked};
+  };
   masked.guarded = protector.anything();
-  if (!masked.guarded) return masked;
+  if (!masked.guarded) {
+    remember(true);
+    return masked;
+  }
   masked.shield = std::make_shared<const Shield>(protector.classified(), question.context);
   auto rewriting = this->rewriting(question, protector);
   if (!rewriting) {
@@ -247,6 +286,8 @@ Masked Masking::decide(const Question& question, std::shared_ptr<const catalog::
   masked.changed = rewriting->changed;
   if (masked.changed) masked.sql = rewriting->sql;
   masked.safeguards = protector.safeguards(*rewriting);
+  remember(!masked.changed && !rewriting->depends_on_constants &&
+           sql::may_be_kept(*question.analysis));
   return masked;
 }
 
@@ -272,7 +313,7 @@ Result<sql::Rewriting> Masking::rewriting(const Question& question, Protector& p
   if (const Kept* const known = kept(by_text, protector)) return known->rewriting;
   // Where nothing has to change and no constant decides, all texts of a shape are alike.
   std::optional<std::string> by_shape;
-  if (sql::may_be_kept(question.analysis)) by_shape = sql::shape_of(question.sql);
+  if (sql::may_be_kept(*question.analysis)) by_shape = sql::shape_of(question.sql);
   if (by_shape) {
     by_shape->insert(0, "shape " + place);
     if (const Kept* const known = kept(*by_shape, protector)) {

@@ -58,10 +58,16 @@ class Masking {
     const Session& session;
     std::shared_ptr<const Target> target;
     const CommandContext& context;
-    const sql::Analysis& analysis;  // of `sql`, understood
+    const std::shared_ptr<const sql::Analysis>& analysis;  // of `sql`, understood
     std::string_view sql;
     sql::Names names;
+    /// The context is what the analysis says, nothing of what names in the text stand for; and the
+    /// session has no temporary relations.
+    bool plain = false;
   };
+  /// What mask() would say, if it said so to this session of this analysis a short while ago and
+  /// everything that it depends on is as it was.
+  std::optional<Masked> remembered(const Question& question);
   /// May read the catalog first, and once more if a name is not in it.
   Task<Masked> mask(Question question);
 
@@ -90,6 +96,20 @@ class Masking {
   const Kept* kept(const std::string& key, Protector& protector);
   void keep(Kept kept);
 
+  /// An answer that was given. Whose: by the session's id, which no other session ever has.
+  struct Answered {
+    std::string session;
+    std::shared_ptr<const sql::Analysis> analysis;
+    catalog::SearchPath path;
+    std::shared_ptr<const policy::Policies> policies;
+    std::shared_ptr<const catalog::Catalog> catalog;
+    bool alike = false;  // the same, whatever the constants in the text are
+    std::string sql;
+    Masked masked;
+  };
+  static constexpr std::size_t answered_max = 256;  // a power of two
+  Answered& place_of(const Question& question);
+
   Guard& guard_;
   CatalogDesk& catalogs_;
   sql::Parser& parser_;
@@ -98,6 +118,7 @@ class Masking {
   std::list<Kept> kept_;                                        // most recently used first
   std::unordered_map<std::string_view, std::list<Kept>::iterator> by_key_;
   std::size_t kept_bytes_ = 0;
+  std::vector<Answered> answered_;  // by session and analysis; the newer takes the older's place
 };
 
 }  // namespace sallyport::postgres
