@@ -19,6 +19,9 @@ READ = "\\set id random(1, 1000)\nselect total from orders where id = :id;\n"
 WORK = {"short": READ,
         "long": "select count(*) from orders a, orders b where a.id <= 40 and a.total < b.total;\n"}
 
+# The same work for the database but for the mask.
+SEEN = {"values": "\\set id random(1, 1000)\nselect name from customers where id = :id;\n",
+        "masked": "\\set id random(1, 1000)\nselect email from customers where id = :id;\n"}
 
 SETTLE_S = 0.3
 
@@ -119,7 +122,8 @@ def connect(target):
 
 def large_result(target, how):
     """CPU seconds per GB of all rows of `customers`, read as fast as they come and thrown away."""
-    sql = {"select": "select id, name, note from customers", "copy": "copy customers to stdout"}[how]
+    sql = {"select": "select id, name, note from customers",
+           "copy": "copy customers (id, name, note) to stdout"}[how]
     query = sql.encode() + b"\0"
     pids = target.pids()
     with connect(target) as connection:

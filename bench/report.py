@@ -61,6 +61,19 @@ def pgbench_table(figures, kind, backend, anchor="PgBouncer"):
                            "CPU us/tx", "of it user", f"x {anchor}", ""], rows)
 
 
+def masked_table(figures):
+    rows = []
+    targets = grouped(figures, "masked", "target")
+    for (target,), by_target in targets.items():
+        runs = {shown: [row for row in by_target[target] if row["shown"] == shown]
+                for shown in ("values", "masked")}
+        for shown, mine in runs.items():
+            rows.append([target, shown, middle(mine, "tps"), both(mine, "cpu_us"),
+                         both(mine, "user_us"), ratio(mine, runs["values"]), failures(mine)])
+    return rows and table(["target", "shown", "TPS", "CPU us/tx", "of it user", "x values", ""],
+                          rows)
+
+
 def large_table(figures):
     rows = []
     for (how,), by_target in grouped(figures, "large", "how").items():
@@ -109,7 +122,8 @@ def render(about, figures):
     tables = [
         ("Fake server: the proxy's own cost", pgbench_table(figures, "pgbench", "fake")),
         ("PostgreSQL, 1,000 hot rows", pgbench_table(figures, "pgbench", "postgres")),
-        ("The same with TLS on the client's side", pgbench_table(figures, "tls", "postgres")),
+        ("A masked column beside one that is not (prepared, 8 clients)", masked_table(figures)),
+        ("PostgreSQL with TLS on the client's side", pgbench_table(figures, "tls", "postgres")),
         ("A large result", large_table(figures)),
         ("System calls per transaction (strace)", syscalls_table(figures)),
         ("Memory per idle connection", memory_table(figures)),

@@ -122,8 +122,8 @@ def make_certificate(folder):
 SCHEMA = """
 create table orders (id integer primary key, total numeric(10,2) not null);
 insert into orders select i, i * 1.37 from generate_series(1, 1000) i;
-create table customers (id integer primary key, name text, note text);
-insert into customers select i, 'customer ' || i, repeat(md5(i::text), 2)
+create table customers (id integer primary key, name text, note text, email text);
+insert into customers select i, 'customer ' || i, repeat(md5(i::text), 2), 'someone' || i || '@example.com'
   from generate_series(1, {rows}) i;
 vacuum (analyze, freeze);
 """

@@ -1,6 +1,7 @@
 """Masks on a real server: what a chain sees that may not reveal classified columns."""
 
 import datetime
+import hashlib
 import signal
 import time
 
@@ -216,6 +217,20 @@ def test_the_ledger_has_what_was_asked_and_what_was_executed(lab, reader):
     record = [r for r in lab.records() if r["kind"] == "command"
               and r["data"]["command"]["text"] == plain][-1]["data"]["command"]
     assert "executed" not in record and "safeguards" not in record
+
+
+def test_the_ledger_has_the_text_of_a_prepared_statement_once(lab, reader):
+    asked = "select email as prepared_for_the_ledger from customers where id = %s"
+    for number in (1, 2):
+        reader.execute(asked, (number,), prepare=True)
+    records = [r["data"]["command"] for r in lab.records() if r["kind"] == "command"
+               and "prepared_for_the_ledger" in r["data"]["command"]["text"]]
+    assert [r["kind"] for r in records] == ["prepare", "execute", "execute"]
+    assert '"public"."customers"' in records[0]["executed"]
+    digest = hashlib.sha256(records[0]["executed"].encode()).hexdigest()
+    for run in records[1:]:
+        assert run["executed_sha256"] == digest and "executed" not in run
+        assert run["safeguards"] == records[0]["safeguards"]
 
 
 def test_errors_name_no_values(lab, reader):

@@ -163,6 +163,9 @@ struct Command {
   ByteVector raw;
   /// What is sent instead of `text`: the same with masks and row filters in it. Empty: the text.
   std::string executed;
+  /// SHA-256 of `executed` in hex, if the ledger has that text in an earlier record of the session:
+  /// then only this is recorded.
+  std::string executed_sha256;
   std::vector<Safeguard> safeguards;  // in force
   std::uint64_t policy_epoch = 0;     // of the policies that said so; 0: none were asked
   /// Known to change nothing: it may be sent before its record is durable, as long as no byte of

@@ -99,7 +99,11 @@ void write_command(JsonWriter& json, const Command& command) {
   json.end_array();
   if (const auto* sql = std::get_if<SqlContext>(&command.context)) write_sql(json, *sql);
   if (const auto* http = std::get_if<HttpContext>(&command.context)) write_http(json, *http);
-  if (!command.executed.empty()) json.field("executed", command.executed);
+  if (!command.executed_sha256.empty()) {
+    json.field("executed_sha256", command.executed_sha256);
+  } else if (!command.executed.empty()) {
+    json.field("executed", command.executed);
+  }
   if (!command.safeguards.empty()) {
     json.key("safeguards").begin_array();
     for (const Safeguard& safeguard : command.safeguards) {

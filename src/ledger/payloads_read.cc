@@ -193,6 +193,7 @@ Command read_command(const Fields& fields) {
   if (fields.has("sql")) command.context = read_sql(fields.object("sql"));
   if (fields.has("http")) command.context = read_http(fields.object("http"));
   if (fields.has("executed")) command.executed = fields.text("executed");
+  if (fields.has("executed_sha256")) command.executed_sha256 = fields.text("executed_sha256");
   if (fields.has("safeguards")) {
     for (const json::value& item : fields.array("safeguards")) {
       const Fields safeguard = fields.of(item, "safeguards");

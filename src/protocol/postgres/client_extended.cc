@@ -139,6 +139,9 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
   auto prepared = std::make_shared<Prepared>();
   prepared->sql = asked.command.text;
   prepared->as = asked.replaced_sql;
+  if (!asked.command.executed.empty() && asked.command.executed == prepared->as) {
+    prepared->as_sha256 = to_hex(sha256(as_bytes(prepared->as)));
+  }
   prepared->parameter_types = types;
   prepared->analysis = asked.analysis;
   prepared->shield = asked.shield;

@@ -334,6 +334,9 @@ Task<Conversation::Asked> Conversation::ask_prepared(std::string kind,
   if (needs_protection(asked)) {
     const std::string sent = prepared->as.empty() ? prepared->sql : prepared->as;
     co_await protect(asked, &sent);
+    if (asked.command.executed == prepared->as) {
+      asked.command.executed_sha256 = prepared->as_sha256;
+    }
   }
   co_return asked;
 }

@@ -20,8 +20,8 @@ ErrorText error_of(const Refusal& refusal, std::string_view sqlstate, const Sess
       text.detail += ", session: " + session.id;
       break;
     case Refusal::Kind::approval:
-      text.detail = "request=" + refusal.request + ", policy: " + refusal.policy +
-                    ", session: " + session.id;
+      text.detail =
+          "request=" + refusal.request + ", policy: " + refusal.policy + ", session: " + session.id;
       break;
     case Refusal::Kind::cancelled:
       text.sqlstate = "57014";

@@ -58,6 +58,7 @@ struct Sent {
 struct Prepared {
   std::string sql;
   std::string as;                              // what was sent, where that is not `sql`
+  std::string as_sha256;                       // in hex, if a Parse with `as` is in the ledger
   std::vector<std::uint32_t> parameter_types;  // as the client gave them
   std::shared_ptr<const sql::Analysis> analysis;
   std::shared_ptr<const Shield> shield;
