@@ -386,6 +386,18 @@ def test_detectors_look_through_answers(gateway, target):
     assert any('"email"' in one and '"card"' in one for one in outcomes)
 
 
+def test_an_operator_sees_what_was_refused(gateway, target):
+    serve(target, "/customers", MAIL.encode())
+    _, head, _ = everything(gateway, "/customers")
+    assert b" 502 " in head.splitlines()[0]
+    metrics = requests.get(f"http://127.0.0.1:{gateway.ports['admin']}/metrics").text
+    assert re.search(r"^sallyport_http_unmaskable_answers_total [1-9]", metrics, re.M)
+    assert "answer refused: it cannot be masked" in gateway.log.read_text()
+    time.sleep(0.3)
+    errors = [one["data"]["error"] for one in gateway.records() if one["kind"] == "outcome"]
+    assert any(error.startswith("masking: ") for error in errors)
+
+
 def test_no_canary_is_in_the_ledger_or_the_log(gateway):
     time.sleep(0.3)
     assert_no_canary(json.dumps(gateway.records()).encode())

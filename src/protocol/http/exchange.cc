@@ -28,6 +28,13 @@ metrics::Counter& target_failed() {
   return counter;
 }
 
+metrics::Counter& not_masked() {
+  static metrics::Counter& counter =
+      metrics::counter("sallyport_http_unmaskable_answers_total",
+                       "Answers that were refused because they could not be masked.");
+  return counter;
+}
+
 }  // namespace
 
 Task<bool> Conversation::exchange(Exchange& exchange) {
@@ -149,12 +156,13 @@ Task<bool> Conversation::forward(Exchange& exchange) {
   if (!exchange.failure) co_return head.keep_alive && body_->done() && !adapter_.draining_;
 
   const std::string detail = exchange.failure->detail;
-  (void)settle(exchange, "target: " + detail);
+  (void)settle(exchange, (exchange.unmaskable ? "masking: " : "target: ") + detail);
   if (!ended_.empty()) co_return false;
-  log::warn("target failed", {{"session", exchange.opened->session.id},
-                              {"connection", exchange.route.target->connection},
-                              {"detail", detail}});
-  target_failed().add();
+  (exchange.unmaskable ? not_masked() : target_failed()).add();
+  log::warn(exchange.unmaskable ? "answer refused: it cannot be masked" : "target failed",
+            {{"session", exchange.opened->session.id},
+             {"connection", exchange.route.target->connection},
+             {"detail", detail}});
   if (exchange.leaked) {
     guard().alert(exchange.opened->session, "a target showed the gateway's credential",
                   exchange.route.target->connection + ": the answer was withheld");
@@ -414,8 +422,8 @@ Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
       co_return;
     }
     if (out.empty()) continue;
-    const bool released = co_await release(exchange, out);
-    if (!released || last) co_return;
+    const bool sent = co_await release(exchange, out);
+    if (!sent || last) co_return;
   }
 }
 
