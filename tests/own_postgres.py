@@ -10,8 +10,9 @@ import tempfile
 
 import psycopg
 
-BIN = pathlib.Path(sorted(pathlib.Path("/usr/lib/postgresql").iterdir(),
-                          key=lambda path: int(path.name))[-1]) / "bin"
+BIN = max((path for path in pathlib.Path("/usr/lib/postgresql").iterdir()
+           if (path / "bin/initdb").exists()), key=lambda path: int(path.name)) / "bin"
+MAJOR = int(BIN.parent.name)
 
 
 def free_port():

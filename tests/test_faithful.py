@@ -148,3 +148,28 @@ def test_none_of_it_is_for_whom_columns_are_masked(lab, text):
 def test_ddl_among_others_is_for_whom_nothing_is_masked(lab):
     with lab.connect("admin") as client:
         client.execute("create temp table c2 (a int); select * from customers")
+
+
+def test_settings_may_be_read_by_a_bound_name_but_not_those_of_the_gateway(lab):
+    """SQLAlchemy's reflection binds the name; the key of hash masks is a setting of the gateway's."""
+    with lab.connect("reader", prepare_threshold=0) as client:
+        assert client.execute("select current_setting(%s::varchar)", ("DateStyle",)).fetchone() == ("ISO, MDY",)
+        for name in ("sallyport.mask_key", "SallyPort.Mask_Key"):
+            with pytest.raises(psycopg.Error, match="gateway's own settings cannot be read"):
+                client.execute("select current_setting(%s::varchar, true)", (name,))
+            for binary in (True, False):
+                with pytest.raises(psycopg.Error, match="gateway's own settings cannot be read"):
+                    client.execute("select current_setting(%s, true)", (name,), binary=binary)
+        # By another way to the same prepared statement.
+        for text in ("execute _pg3_0('sallyport.mask_key')",
+                     "prepare p(text) as select current_setting($1)",
+                     "select current_setting('sallyport.' || 'mask_key')",
+                     "select current_setting(lower($$SALLYPORT.mask_key$$))"):
+            with pytest.raises(psycopg.Error) as refused:
+                client.execute(text, prepare=False)
+            assert refused.value.sqlstate == "42501", text
+
+
+def test_asyncpg_may_switch_jit_off_for_its_introspection(gateway):
+    done = psql(gateway.dsn(), "select current_setting('jit'), set_config('jit', 'off', false)", "show jit")
+    assert done.stdout == "on|off\noff\n", done.stderr

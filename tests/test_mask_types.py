@@ -5,6 +5,7 @@ import psycopg
 import pytest
 
 from masked import MaskLab
+from own_postgres import MAJOR
 
 KINDS = ["partial", "round", "year", "hash", "redact", "null"]
 
@@ -76,6 +77,11 @@ TYPES = {
     "other.\"Odd Type\"": ["'odd'"],
     "pg_lsn": ["'0/16B3748'"],
 }
+if MAJOR < 15:  # what came with later versions
+    del TYPES["numeric(2, -3)"]
+if MAJOR < 14:
+    del TYPES["int4multirange"]
+    TYPES["numeric"] = [value for value in TYPES["numeric"] if "Infinity" not in value]
 
 SETUP = """
 create schema other;
@@ -173,7 +179,8 @@ def test_rounding_and_years(lab):
 
         assert masked("round", "int4")[:3] == ["2147483000", "-2147483000", "12000"]
         assert masked("round", "int8")[:2] == ["9223372036854775000", "-9223372036854775000"]
-        assert masked("round", "numeric")[:4] == ["12000", "NaN", "Infinity", "-Infinity"]
+        if MAJOR >= 14:
+            assert masked("round", "numeric")[:4] == ["12000", "NaN", "Infinity", "-Infinity"]
         assert masked("round", "numeric(8, 2)") == ["999000.00", "-12000.00", None]
         assert masked("round", "float8")[0] == "12000"
         assert masked("round", "date")[0] == "1990-05-01"

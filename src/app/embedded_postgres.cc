@@ -136,8 +136,7 @@ Result<void> init_cluster(const Cluster& cluster) {
   auto initdb = ChildProcess::start(
       {.command = {cluster.programs / "initdb", "--pgdata=" + cluster.data().string(),
                    std::string("--username=") + superuser, "--pwfile=" + secret.string(),
-                   "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
-                   "--no-instructions"},
+                   "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"},
        .environment = child_environment(cluster),
        .log_file = cluster.log,
        .uid = cluster.owner.uid,

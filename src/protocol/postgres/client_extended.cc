@@ -8,6 +8,7 @@
 #include "policy/policies.h"
 #include "protocol/postgres/client_side.h"
 #include "protocol/postgres/conversation.h"
+#include "protocol/postgres/sql/mask_sql.h"
 
 namespace sallyport::postgres {
 namespace {
@@ -34,6 +35,17 @@ Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std
   const Bytes kept = *value;
   if (!binary && is_utf8(as_text(kept))) return {.value = std::string(as_text(kept))};
   return {.value = to_base64(kept), .binary = true, .sent_binary = binary};
+}
+
+/// current_setting($1) with a value that could be the name of a setting of the gateway's.
+bool names_gateway_setting(const Prepared& prepared, const BindBody& bound) {
+  if (std::ranges::none_of(prepared.analysis->statements, reads_settings)) return false;
+  return std::ranges::any_of(bound.parameters, [](const std::optional<Bytes>& value) {
+    if (!value) return false;
+    std::string text(as_text(*value));
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return text.find(sql::gateway_setting_prefix) != std::string::npos;
+  });
 }
 
 /// What is called by number, whose numbers are the same in every server: large objects, as libpq
@@ -211,6 +223,9 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   Asked asked = co_await ask_prepared("execute", prepared);
   if (ended_ || skipping_) co_return ok();
   asked.command.parameters = parameters;
+  if (!asked.refusal && asked.shield != nullptr && names_gateway_setting(*prepared, *bound)) {
+    asked.refusal = not_analysed("the gateway's own settings cannot be read");
+  }
   if (asked.refusal) {
     refuse_extended(refused(asked), asked.sqlstate, 0);
     co_return ok();

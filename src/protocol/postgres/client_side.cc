@@ -73,6 +73,13 @@ std::size_t copies_from_client(const sql::Analysis& analysis) {
       }));
 }
 
+bool reads_settings(const sql::Statement& statement) {
+  return std::ranges::any_of(
+             statement.routines,
+             [](const sql::RoutineUse& use) { return use.name.name == "current_setting"; }) ||
+         std::ranges::any_of(statement.nested, reads_settings);
+}
+
 bool uses_names(const sql::Statement& statement) {
   if (statement.prepared != sql::NamedEffect::none || statement.cursor != sql::CursorEffect::none ||
       statement.kind == "discard") {
@@ -510,6 +517,14 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
       asked.refusal =
           not_analysed("prepared statement \"" + statement.prepared_name + "\" does not exist");
       asked.sqlstate = "26000";
+      return;
+    }
+    if (masking_.concerns(session_) &&
+        std::ranges::any_of(prepared->analysis->statements, reads_settings)) {
+      // Bind looks at what current_setting($1) gets; EXECUTE could give it anything.
+      asked.refusal = not_analysed(
+          "a prepared statement that reads settings cannot be EXECUTEd "
+          "where columns are masked");
       return;
     }
     meant = prepared->analysis;

@@ -13,6 +13,8 @@ namespace sallyport::postgres {
 Refusal not_analysed(std::string reason, std::string hint = "");
 /// How often the server will ask for copy data.
 std::size_t copies_from_client(const sql::Analysis& analysis);
+/// It calls current_setting.
+bool reads_settings(const sql::Statement& statement);
 /// It names a prepared statement or a cursor of SQL's.
 bool uses_names(const sql::Statement& statement);
 

@@ -311,6 +311,24 @@ void Walker::attribute(const std::string& name, const Source* source) {
   add_routine(std::move(use));
 }
 
+bool is_expansion(const Node& node) {
+  const auto name = node.kind == "FuncCall" ? array(node.fields, "funcname") : std::nullopt;
+  return name && name_of(*name) == Name{.schema = "information_schema", .name = "_pg_expandarray"};
+}
+
+/// Its fields are no functions: a call of _pg_expandarray, or a column of a sub-query that is one.
+bool Walker::is_expanded(const Node& value) {
+  if (is_expansion(value)) return true;
+  const auto names = value.kind == "ColumnRef" ? array(value.fields, "fields") : std::nullopt;
+  if (!names || names->size() != 2) return false;
+  const auto qualifier = string_of(names->at(0));
+  const auto column = string_of(names->at(1));
+  if (!qualifier || !column) return false;
+  const Source* const source = source_of({std::string(*qualifier)});
+  return source != nullptr &&
+         std::ranges::find(source->expanded, *column) != source->expanded.end();
+}
+
 /// (x).name, (x)[1]
 void Walker::indirection(Object fields, Part part) {
   const auto arg = node(fields, "arg");
@@ -327,9 +345,12 @@ void Walker::indirection(Object fields, Part part) {
     }
   }
   child(fields, "arg", part);
+  const bool expanded = is_expanded(*arg);
   for (Value item : *steps) {
     const auto step = node(item);
     if (!step) return not_understood("a part of nothing");
+    const std::string_view named = step->kind == "String" ? text(step->fields, "sval") : "";
+    if (expanded && steps->size() == 1 && (named == "n" || named == "x")) return;
     if (step->kind == "String") {
       attribute(std::string(text(step->fields, "sval")), source);
     } else if (step->kind != "A_Star") {

@@ -66,7 +66,15 @@ void Walker::subselect(Object fields, std::string called) {
   if (!lateral) hidden = std::exchange(scopes_.back(), {});
   query(*inner);
   if (!lateral) scopes_.back() = std::move(hidden);
-  add_source({.name = std::move(called)});
+  Source source{.name = std::move(called)};
+  if (const auto outputs = array(inner->fields, "targetList")) {
+    for (Value output : *outputs) {
+      const auto target = node(output);
+      const auto value = target ? node(target->fields, "val") : std::nullopt;
+      if (value && is_expansion(*value)) source.expanded.emplace_back(text(target->fields, "name"));
+    }
+  }
+  add_source(std::move(source));
 }
 
 void Walker::function(Object fields, std::string called) {

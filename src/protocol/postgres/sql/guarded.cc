@@ -130,7 +130,8 @@ WhyNot Guarded::why_not(const Statement& statement) const {
       statement.copy == CopyEnd::program) {
     return masked_for_you(kind + " is not possible");
   }
-  if (mentions.reads_gateway_setting) {
+  const bool unbound = definition || kind == "prepare" || kind == "execute";
+  if (mentions.reads_gateway_setting || (mentions.reads_setting_of_parameter && unbound)) {
     return masked_for_you("a setting may only be read by its name",
                           "current_setting takes a constant");
   }

@@ -87,10 +87,23 @@ class Collector {
     out_.called.insert(called.name);
     if (called.name != "current_setting") return;
     const auto args = array(fields, "args");
+    if (args && args->size() > 0 && is_parameter(args->at(0))) {
+      out_.reads_setting_of_parameter = true;
+      return;
+    }
     const auto constant = args && args->size() > 0 ? string_of(args->at(0)) : std::nullopt;
     if (!constant || lower(*constant).starts_with(gateway_setting_prefix)) {
       out_.reads_gateway_setting = true;
     }
+  }
+
+  /// $1, or $1 as a text type.
+  static bool is_parameter(Value value, int depth = 0) {
+    const auto found = sql::node(value);
+    if (!found || depth > 2) return false;
+    if (found->kind == "ParamRef") return true;
+    const auto inner = found->kind == "TypeCast" ? field(found->fields, "arg") : std::nullopt;
+    return inner && is_parameter(*inner, depth + 1);
   }
 
   void indirection(Object fields) {

@@ -26,6 +26,8 @@ struct Mentions {
   std::set<std::string, std::less<>> types;      // last parts
   /// current_setting or SHOW, other than of a constant name that is not the gateway's.
   bool reads_gateway_setting = false;
+  /// current_setting($1): whoever binds has to look at the values.
+  bool reads_setting_of_parameter = false;
   std::size_t copy_location = 0;  // of the relation of a COPY
   std::vector<std::string> copy_columns;
   /// ON CONFLICT without named columns, so that any unique column decides.

@@ -148,8 +148,22 @@ bool in_catalog(const Name& name) {
 
 }  // namespace
 
+/// What the views of information_schema are made with, and JDBC calls by name; a superuser's alone.
+bool computes_in_information_schema(const Name& name) {
+  static const Names names = {
+      "_pg_expandarray",       "_pg_truetypid",         "_pg_truetypmod",
+      "_pg_char_max_length",   "_pg_char_octet_length", "_pg_numeric_precision",
+      "_pg_numeric_scale",     "_pg_interval_type",     "_pg_numeric_precision_radix",
+      "_pg_datetime_precision"};
+  return name.schema == "information_schema" && names.contains(name.name);
+}
+
 RoutineUse classify_routine(Name name) {
   RoutineUse use{.name = std::move(name)};
+  if (computes_in_information_schema(use.name)) {
+    use.routine_class = RoutineClass::pure;
+    return use;
+  }
   const auto found = classes().find(use.name.name);
   if (found == classes().end()) return use;
   // dblink and its like live in any schema.

@@ -9,6 +9,7 @@
 #include "protocol/postgres/sql/actions.h"
 #include "protocol/postgres/sql/routines.h"
 #include "protocol/postgres/sql/shape.h"
+#include "protocol/postgres/sql/tokens.h"
 
 namespace {
 
@@ -73,6 +74,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     check_actions(*analysis, sql);
     (void)to_string(*analysis);
+  }
+  // Read without a parser, where it is a body of a function: every word is somewhere in it.
+  if (const auto words = words_of(sql)) {
+    for (const std::string& word : *words) require(word.size() <= size);
   }
   // A shape is itself a text of that shape.
   if (const auto shape = shape_of(sql)) {

@@ -25,7 +25,7 @@ bool names_something(Value value, int depth = 0) {
   return false;
 }
 
-/// `SELECT set_config(...), set_config(...)` and nothing more.
+/// `SELECT set_config(...), set_config(...)` and nothing more but current_setting('...').
 bool only_sets(Object fields) {
   static constexpr std::array<std::string_view, 3> known = {"targetList", "limitOption", "op"};
   for (const auto& [key, ignored] : fields) {
@@ -36,7 +36,9 @@ bool only_sets(Object fields) {
            const auto target = node(item);
            const auto inner = target ? node(target->fields, "val") : std::nullopt;
            const auto name = inner ? array(inner->fields, "funcname") : std::nullopt;
-           return inner && inner->kind == "FuncCall" && name && name_of(*name).name == "set_config";
+           if (!inner || inner->kind != "FuncCall" || !name) return false;
+           const std::string called = name_of(*name).name;
+           return called == "set_config" || called == "current_setting";
          });
 }
 

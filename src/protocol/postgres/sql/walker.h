@@ -51,7 +51,8 @@ class Walker {
     bool proposed = false;  // "excluded": the columns are of the relation, the values are not
     /// A function: alias.x is x(alias) if it has no column x.
     bool function = false;
-    std::vector<std::string> columns;  // of a function, as far as the text names them
+    std::vector<std::string> columns;   // of a function, as far as the text names them
+    std::vector<std::string> expanded;  // of a sub-query: what is_expansion() says
   };
   using Scope = std::vector<Source>;
   /// A relation that a statement changes, and whether it also reads it, which asks for more.
@@ -101,6 +102,7 @@ class Walker {
   void column(Object fields, Part part);
   const Source* source_of(const std::vector<std::string>& qualifier);
   void attribute(const std::string& name, const Source* source);
+  bool is_expanded(const Node& value);
   void indirection(Object fields, Part part);
   void call(Object fields, Part part);
   void setting_call(Object fields, const std::string& row_setting);
@@ -136,6 +138,9 @@ class Walker {
   bool settings_allowed_ = false;  // here and now set_config is always and once evaluated
   std::string row_setting_;        // what "name" is here and now, if that is a row of pg_settings
 };
+
+/// A call of information_schema._pg_expandarray, as JDBC has it: a row of "x" and "n".
+bool is_expansion(const Node& node);
 
 /// Parts of a name: a List of Strings, a String, a TypeName or an ObjectWithArgs.
 Name name_of(Value value);
