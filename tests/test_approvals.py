@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -10,6 +11,7 @@ import time
 
 import psycopg
 import pytest
+from agents import Admin
 from conftest import BINARY, Demo
 from own_postgres import free_port
 
@@ -117,6 +119,25 @@ def ask_and_approve(shop, sql, user="alice", **more):
     request = wait_for_request(shop, sql)
     approvals(shop, "dana", "approve", request)
     return asking, request
+
+
+def ask_and_leave(shop, user, sql):
+    """A request that nobody waits for any more."""
+    def sessions():
+        text = Admin(shop.ready["admin"]["url"], shop.ready["ca_file"]).call("GET", "/metrics")[1]
+        return sum(float(n) for n in re.findall(r"^sallyport_sessions_open\S* (\S+)$", text, re.M))
+
+    before = sessions()
+    psql = subprocess.Popen(["psql", "-X", shop.dsn(user), "-c", sql],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    request = wait_for_request(shop, sql)
+    psql.kill()
+    psql.wait()
+    end = time.monotonic() + 20
+    while sessions() > before:
+        assert time.monotonic() < end, "the session did not end"
+        time.sleep(0.05)
+    return request
 
 
 def count(shop, text):
@@ -235,12 +256,7 @@ def test_a_vote_of_who_may_not_vote_any_more_does_not_count(tmp_path):
     shop = Demo(tmp_path, "--policies", str(tmp_path / "policies"))
     try:
         sql = "delete from orders where id = 1"
-        psql = subprocess.Popen(["psql", "-X", shop.dsn("alice"), "-c", sql],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        request = wait_for_request(shop, sql)
-        psql.kill()
-        psql.wait()
-        time.sleep(2.5)
+        request = ask_and_leave(shop, "alice", sql)
         approvals(shop, "dana", "approve", request)
         file = tmp_path / "policies/10.cedar"
         file.write_text(POLICIES + '@id("dba-votes-no-more") forbid (principal in Group::"dba", '
@@ -342,12 +358,7 @@ def test_in_a_transaction_the_refusal_aborts_it(shop):
 
 def test_who_left_runs_nothing_and_finds_the_approval_again(shop):
     sql = "insert into notes values (9, 'left')"
-    psql = subprocess.Popen(["psql", "-X", shop.dsn("alice"), "-c", sql],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    request = wait_for_request(shop, sql)
-    psql.kill()
-    psql.wait()
-    time.sleep(2.5)
+    request = ask_and_leave(shop, "alice", sql)
     approvals(shop, "dana", "approve", request)
     time.sleep(1)
     assert count(shop, "left") == 0
@@ -358,12 +369,7 @@ def test_who_left_runs_nothing_and_finds_the_approval_again(shop):
 
 def test_an_approval_can_be_taken_back(shop):
     sql = "insert into notes values (10, 'revoked')"
-    psql = subprocess.Popen(["psql", "-X", shop.dsn("alice"), "-c", sql],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    request = wait_for_request(shop, sql)
-    psql.kill()
-    psql.wait()
-    time.sleep(2.5)
+    request = ask_and_leave(shop, "alice", sql)
     approvals(shop, "dana", "approve", request)
     assert approvals(shop, "dana", "withdraw", request)["state"] == "revoked"
     asking = Asking(shop, "alice", sql)

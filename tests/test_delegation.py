@@ -210,3 +210,24 @@ def test_refusals_are_recorded(shop):
                if "token.refused" in json.dumps(one)]
     assert refused and "not of an agent" in json.dumps(refused[-1])
     assert shop.user("alice") not in json.dumps(refused)
+
+
+def test_the_user_may_reveal_but_the_agent_may_not(start_demo, tmp_path):
+    """Scenario S14 of the model: what dana sees in clear, the copilot for dana sees masked."""
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/10.cedar").write_text("""\
+@id("dba") permit (principal in Group::"dba", action, resource);
+@id("agents-act") permit (principal is Agent, action == Action::"act_for", resource);
+@id("agents-read") permit (principal is Agent,
+  action in [Action::"connect", Action::"sql:read"], resource);
+""")
+    shop = Shop(start_demo("--policies", str(tmp_path / "policies")))
+    query = "select email from customers order by id limit 1"
+    own = shop.demo.psql("dana", query).stdout.strip()
+    through = shop.psql("dana", shop.delegated("dana"), query)
+    assert "@" in own
+    assert through.returncode == 0 and through.stdout.strip() not in ("", own), through.stderr
+    recorded = [one for one in shop.records("--kind", "command")
+                if one["data"]["command"]["text"] == query]
+    assert len(recorded) == 2
+    assert "reveal" in json.dumps(recorded[1]["data"]["command"])

@@ -41,6 +41,33 @@ boost::json::object connection_json(const ApiConnection& connection) {
   return object;
 }
 
+/// What the body says beside the connection: a ticket and a purpose, and whether this is
+/// break-glass. An answer if it may not be said.
+std::optional<http::Response> read_stated(const identity::Json& body,
+                                          identity::Credential& credential) {
+  constexpr std::size_t bytes_max = 500;
+  identity::Stated& stated = credential.stated;
+  stated = {.ticket = std::string(body.text("ticket").value_or("")),
+            .purpose = std::string(body.text("purpose").value_or(""))};
+  if (const identity::Json* const flag = body.member("break_glass")) {
+    const auto value = flag->boolean();
+    if (!value) return problem(400, "Bad request", "break_glass is true or false");
+    stated.break_glass = *value;
+  }
+  if (stated.ticket.size() > bytes_max || stated.purpose.size() > bytes_max) {
+    return problem(400, "Bad request", "ticket and purpose have at most 500 bytes each");
+  }
+  if (!stated.break_glass) return std::nullopt;
+  if (credential.chain.delegated() || credential.chain.subject().kind != IdentityKind::user) {
+    return problem(403, "Not permitted", "break-glass is for people, and not for agents");
+  }
+  if (stated.ticket.empty() || stated.purpose.empty()) {
+    return problem(400, "Bad request", "break-glass needs a ticket and a purpose",
+                   "sallyport connect shop --break-glass --ticket INC-1 --reason '...'");
+  }
+  return std::nullopt;
+}
+
 /// The token of "Authorization: Bearer ...", or "".
 std::string_view bearer(const http::Request& request) {
   const auto header = request.headers.get("Authorization").value_or("");
@@ -170,14 +197,16 @@ http::Response Api::mint(const identity::Credential& credential, std::string_vie
     return problem(400, "Bad request", "the body is no JSON object with a connection",
                    R"(send {"connection":"shop"})");
   }
+  identity::Credential asked = credential;
+  if (auto bad = read_stated(*document, asked)) return std::move(*bad);
   const auto found = std::ranges::find(options_.connections, *name, &ApiConnection::name);
   // One that may not be used and one that is not there look the same.
-  if (found == options_.connections.end() || !may_connect(credential, *found)) {
+  if (found == options_.connections.end() || !may_connect(asked, *found)) {
     return problem(
         404, "No such connection", "there is no connection of that name that you may use",
         "`sallyport whoami` shows who you are here, GET /api/v1/connections what you may use");
   }
-  auto ticket = tickets_.mint(credential, found->name);
+  auto ticket = tickets_.mint(asked, found->name);
   if (!ticket) {
     if (ticket.error().code == Errc::denied) {
       return unauthorized("the token is about to expire", "run `sallyport login`");

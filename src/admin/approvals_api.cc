@@ -41,6 +41,10 @@ boost::json::object to_json(const Request& request) {
   for (const Parameter& parameter : request.parameters) {
     boost::json::object one{{"binary", parameter.binary}};
     one["value"] = parameter.value ? boost::json::value(*parameter.value) : nullptr;
+    const std::size_t place = parameters.size();
+    if (place < request.shown.size() && !request.shown[place].empty()) {
+      one["shown"] = request.shown[place];
+    }
     parameters.push_back(std::move(one));
   }
   boost::json::array touches;
@@ -48,6 +52,13 @@ boost::json::object to_json(const Request& request) {
     touches.push_back(boost::json::object{
         {"action", action.name},
         {"resource", action.resource.type + "::\"" + action.resource.id + "\""}});
+  }
+  boost::json::array safeguards;
+  for (const Safeguard& safeguard : request.safeguards) {
+    const Resource& on = safeguard.action.resource;
+    safeguards.push_back(boost::json::object{{"lacks", safeguard.action.name},
+                                             {"resource", on.type + "::\"" + on.id + "\""},
+                                             {"effect", safeguard.effect}});
   }
   boost::json::array routes;
   for (const Route& route : request.routes) {
@@ -76,6 +87,8 @@ boost::json::object to_json(const Request& request) {
           {"parameters", std::move(parameters)},
           {"bound", list_of(request.bound)},
           {"touches", std::move(touches)},
+          {"estimate", request.estimate},
+          {"safeguards", std::move(safeguards)},
           {"risk", request.risk()},
           {"routes", std::move(routes)},
           {"votes", std::move(votes)},
@@ -126,25 +139,28 @@ net::Task<http::Response> ApprovalsApi::handle(http::Request request) {
   auto who = co_await authenticate(authenticator_, request);
   if (!who) co_return std::move(who.error());
   std::string_view rest = std::string_view(request.path).substr(root.size());
-  if (rest.empty()) co_return list(*who, request.query);
+  if (rest.empty()) co_return list(*who, request);
   rest.remove_prefix(1);
   const std::size_t slash = rest.find('/');
   const std::string_view id = rest.substr(0, slash);
-  if (request.method == "GET" && slash == std::string_view::npos) co_return one(*who, id);
+  if (request.method == "GET" && slash == std::string_view::npos)
+    co_return one(*who, id, request.client_ip);
   if (request.method == "POST" && slash != std::string_view::npos) {
-    co_return act(*who, id, rest.substr(slash + 1), request.body);
+    co_return act(*who, id, rest.substr(slash + 1), request);
   }
   co_return problem(404, "Not found", "there is no such path in this API");
 }
 
-bool ApprovalsApi::may_see(const Request& request, const identity::Credential& who) const {
+bool ApprovalsApi::may_see(const Request& request, const identity::Credential& who,
+                           const std::string& address) const {
   const std::string& only = who.authentication.connection;
   if (!only.empty() && only != request.connection) return false;
-  return asks(request, who) || !why_not_(request, who, true) || !why_not_(request, who, false);
+  return asks(request, who) || !why_not_(request, who, true, address) ||
+         !why_not_(request, who, false, address);
 }
 
-http::Response ApprovalsApi::list(const identity::Credential& who, std::string_view query) {
-  const auto form = http::parse_form(query);
+http::Response ApprovalsApi::list(const identity::Credential& who, const http::Request& asked) {
+  const auto form = http::parse_form(asked.query);
   if (!form) return problem(400, "Bad request", "malformed query");
   const auto wanted = form->find("state");
   std::optional<State> state;
@@ -159,29 +175,30 @@ http::Response ApprovalsApi::list(const identity::Credential& who, std::string_v
   if (!all) return broken(all.error());
   boost::json::array shown;
   for (const Request& request : *all) {
-    if (may_see(request, who)) shown.push_back(to_json(request));
+    if (may_see(request, who, asked.client_ip)) shown.push_back(to_json(request));
   }
   return fresh(200, {{"approvals", std::move(shown)}});
 }
 
-http::Response ApprovalsApi::one(const identity::Credential& who, std::string_view id) {
+http::Response ApprovalsApi::one(const identity::Credential& who, std::string_view id,
+                                 const std::string& address) {
   auto found = desk_.find(id);
   if (!found) return broken(found.error());
-  if (!*found || !may_see(**found, who)) return not_found();
+  if (!*found || !may_see(**found, who, address)) return not_found();
   boost::json::object body = to_json(**found);
-  const auto why_not = why_not_(**found, who, true);
+  const auto why_not = why_not_(**found, who, true, address);
   body["may_approve"] = !why_not.has_value();
   return fresh(200, body);
 }
 
 http::Response ApprovalsApi::act(const identity::Credential& who, std::string_view id,
-                                 std::string_view verb, std::string_view body) {
+                                 std::string_view verb, const http::Request& asked) {
   if (verb != "approve" && verb != "deny" && verb != "withdraw") {
     return problem(404, "Not found", "there is no such path in this API");
   }
   std::string reason;
-  if (!body.empty()) {
-    const auto document = identity::Json::parse(body, body_bytes_max);
+  if (!asked.body.empty()) {
+    const auto document = identity::Json::parse(asked.body, body_bytes_max);
     if (!document || !document->is_object()) {
       return problem(400, "Bad request", "the body is no JSON object",
                      R"(send {"reason": "..."} or nothing)");
@@ -190,14 +207,15 @@ http::Response ApprovalsApi::act(const identity::Credential& who, std::string_vi
   }
   auto found = desk_.find(id);
   if (!found) return broken(found.error());
-  if (!*found || !may_see(**found, who)) return not_found();
+  if (!*found || !may_see(**found, who, asked.client_ip)) return not_found();
   const bool approve = verb == "approve";
   const bool own_withdrawal = verb == "withdraw" && asks(**found, who);
-  if (const auto why_not = why_not_(**found, who, verb != "deny"); why_not && !own_withdrawal) {
+  const auto why_not = why_not_(**found, who, verb != "deny", asked.client_ip);
+  if (why_not && !own_withdrawal) {
     return problem(403, "Not permitted", *why_not);
   }
   auto done = verb == "withdraw" ? desk_.withdraw(id, who.chain.to_string())
-                                 : desk_.vote(id, who, approve, reason);
+                                 : desk_.vote(id, who, approve, reason, asked.client_ip);
   if (!done) {
     if (done.error().code != Errc::denied) return broken(done.error());
     return problem(409, "Not counted", done.error().detail);

@@ -18,9 +18,11 @@ namespace sallyport::admin {
 /// Belongs to one reactor's thread.
 class ApprovalsApi {
  public:
-  /// Why the policies do not let this person approve (or deny) that request; nullopt: they do.
-  using WhyNot = std::function<std::optional<std::string>(
-      const approval::Request&, const identity::Credential&, bool approve)>;
+  /// Why the policies do not let this person approve (or deny) that request from that
+  /// address; nullopt: they do.
+  using WhyNot = std::function<std::optional<std::string>(const approval::Request&,
+                                                          const identity::Credential&, bool approve,
+                                                          const std::string& address)>;
 
   /// The references must outlive it.
   ApprovalsApi(const identity::Authenticator& authenticator, approval::Desk& desk, WhyNot why_not);
@@ -34,11 +36,13 @@ class ApprovalsApi {
   net::Task<http::Response> handle(http::Request request);
 
  private:
-  http::Response list(const identity::Credential& who, std::string_view query);
-  http::Response one(const identity::Credential& who, std::string_view id);
+  http::Response list(const identity::Credential& who, const http::Request& asked);
+  http::Response one(const identity::Credential& who, std::string_view id,
+                     const std::string& address);
   http::Response act(const identity::Credential& who, std::string_view id, std::string_view verb,
-                     std::string_view body);
-  bool may_see(const approval::Request& request, const identity::Credential& who) const;
+                     const http::Request& asked);
+  bool may_see(const approval::Request& request, const identity::Credential& who,
+               const std::string& address) const;
 
   const identity::Authenticator& authenticator_;
   approval::Desk& desk_;

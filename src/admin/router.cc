@@ -33,6 +33,16 @@ void Router::insert(Table& table, std::string_view method, std::string_view path
   SALLYPORT_CHECK(fresh);
 }
 
+std::vector<std::pair<std::string, std::string>> Router::routes() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const Table* const table : {&exact_, &prefixes_}) {
+    for (const auto& [path, methods] : *table) {
+      for (const auto& [method, handler] : methods) all.emplace_back(method, path);
+    }
+  }
+  return all;
+}
+
 Router::Match Router::match(std::string_view method, std::string_view path) const {
   Match match;
   const auto* found = find(path);

@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "http/message.h"
 #include "net/task.h"
@@ -34,6 +36,8 @@ class Router {
     std::string route;                 // the path or prefix as registered; empty: no such path
     std::string allow;                 // the methods that the path has, for 405 and OPTIONS
   };
+  /// Method and path (or prefix) of all of them.
+  std::vector<std::pair<std::string, std::string>> routes() const;
   /// The handler pointer lives as long as the router is not changed.
   Match match(std::string_view method, std::string_view path) const;
 

@@ -141,18 +141,6 @@ void read_limits(Reading& reading, Fields& top, Config& config) {
   fields.finish();
 }
 
-void read_approvals(Reading& reading, Fields& top, Config& config) {
-  const Value* value = top.get("approvals");
-  if (!value) return;
-  Fields fields(*value, "approvals", reading.problems);
-  ApprovalsConfig& approvals = config.approvals;
-  approvals.wait_s =
-      static_cast<std::uint32_t>(fields.number_or("wait_s", approvals.wait_s, 0, 86'400));
-  approvals.pending_s =
-      static_cast<std::uint32_t>(fields.number_or("pending_s", approvals.pending_s, 10, 604'800));
-  fields.finish();
-}
-
 /// How clients reach the admin or the http port, where nobody said so.
 std::string default_url(const ListenerConfig& admin) {
   if (admin.address == "0.0.0.0" || admin.address == "::") return {};

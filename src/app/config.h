@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "app/document.h"
+#include "approval/webhooks.h"
 #include "base/log.h"
 #include "identity/claims.h"
 #include "mask/masker.h"
@@ -145,9 +146,25 @@ struct LimitsConfig {
   std::uint32_t ticket_ttl_s = 900;
 };
 
+/// Who a user of Slack is here.
+struct SlackUser {
+  std::string issuer;  // by name; empty: the built-in one
+  std::string subject;
+  std::vector<std::string> groups;  // of the built-in issuer's users those that it says
+};
+
+struct SlackConfig {
+  Secret signing_secret;
+  std::string team;
+  std::map<std::string, SlackUser, std::less<>> users;
+};
+
 struct ApprovalsConfig {
-  std::uint32_t wait_s = 300;     // a statement waits for people
-  std::uint32_t pending_s = 900;  // a request waits for people
+  std::uint32_t wait_s = 300;          // a statement waits for people
+  std::uint32_t pending_s = 900;       // a request waits for people
+  std::uint32_t break_glass_s = 3600;  // a session under break-glass may last
+  std::vector<approval::Webhook> webhooks;
+  SlackConfig slack;
 };
 
 struct Config {

@@ -19,6 +19,7 @@ struct Reading {
 void read_issuers(Reading& reading, Fields& top, Config& config);
 void read_builtin_issuer(Reading& reading, Fields& top, Config& config);
 void read_connections(Reading& reading, Fields& top, Config& config);
+void read_approvals(Reading& reading, Fields& top, Config& config);
 
 /// `env:NAME`, `file:PATH` or the secret itself, with a warning. Problems are reported at `key`.
 Secret read_secret(Reading& reading, Fields& fields, const std::string& key,

@@ -35,6 +35,7 @@ class ConfigTest : public testing::Test {
     return load_config(folder_ / "sallyport.yaml",
                        [](const std::string& name) -> std::optional<std::string> {
                          if (name == "SHOP_PASSWORD") return "from-the-environment";
+                         if (name == "SLACK_URL") return "https://hooks.slack.com/services/x";
                          return std::nullopt;
                        });
   }
@@ -79,6 +80,58 @@ policies: policies
 limits: {sessions_max: 100}
 approvals: {wait_s: 60, pending_s: 3600}
 )";
+
+TEST_F(ConfigTest, WebhooksAndSlackAreReadWithTheirSecrets) {
+  std::string text = kGood;
+  const std::string before = "approvals: {wait_s: 60, pending_s: 3600}\n";
+  const auto with = [&](const std::string& section) {
+    std::string changed = text;
+    changed.replace(changed.find(before), before.size(), "approvals:\n" + section);
+    return load(changed);
+  };
+  const auto config = with(R"(  break_glass_s: 600
+  webhooks:
+    - {name: pager, url: "https://pager.example.com/x", secret: env:SHOP_PASSWORD, events: [expired]}
+    - {name: chat, url: env:SLACK_URL, format: slack}
+  slack:
+    signing_secret: env:SHOP_PASSWORD
+    team: T1
+    users:
+      U1: {subject: dana}
+      U2: {issuer: corp, subject: "8d", groups: [dba]}
+)");
+  ASSERT_TRUE(config) << to_string(config.error());
+  EXPECT_EQ(config->approvals.break_glass_s, 600u);
+  ASSERT_EQ(config->approvals.webhooks.size(), 2u);
+  EXPECT_EQ(config->approvals.webhooks[0].secret, "from-the-environment");
+  EXPECT_EQ(config->approvals.webhooks[0].events.size(), 1u);
+  EXPECT_TRUE(config->approvals.webhooks[1].slack);
+  EXPECT_EQ(config->approvals.webhooks[1].url, "https://hooks.slack.com/services/x");
+  EXPECT_EQ(config->approvals.webhooks[1].events.size(), 4u);
+  EXPECT_EQ(config->approvals.slack.users.at("U2").groups, std::vector<std::string>{"dba"});
+
+  const auto told = [&](const std::string& section) {
+    const auto bad = with(section);
+    return bad ? std::string("accepted") : to_string(bad.error());
+  };
+  EXPECT_NE(told("  webhooks: [{name: a, url: 'http://example.com', secret: env:SHOP_PASSWORD}]\n")
+                .find("no https URL"),
+            std::string::npos);
+  EXPECT_NE(told("  webhooks: [{name: a, url: 'https://example.com'}]\n").find("secret"),
+            std::string::npos);
+  EXPECT_NE(told("  webhooks: [{name: a, url: 'https://example.com', secret: short}]\n")
+                .find("too short"),
+            std::string::npos);
+  EXPECT_NE(told("  webhooks: [{name: a, url: 'https://e.com', secret: env:SHOP_PASSWORD, "
+                 "events: [all]}]\n")
+                .find("no event 'all'"),
+            std::string::npos);
+  EXPECT_NE(told("  webhooks: [{name: a, url: env:SLACK_URL, format: slack, secret: x}]\n")
+                .find("checks no signature"),
+            std::string::npos);
+  EXPECT_NE(told("  slack: {users: {U1: {subject: dana}}}\n").find("signing_secret"),
+            std::string::npos);
+}
 
 TEST_F(ConfigTest, AGoodFileIsReadWhole) {
   const auto config = load(kGood);

@@ -15,5 +15,7 @@ struct EmbeddedFile {
 const std::vector<EmbeddedFile>& embedded_policies();
 /// src/app/demo/*: the sample data.
 const std::vector<EmbeddedFile>& embedded_demo();
+/// docs/reference/openapi.json.
+const std::vector<EmbeddedFile>& embedded_api();
 
 }  // namespace sallyport::app

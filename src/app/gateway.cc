@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,12 +13,14 @@
 #include <cstring>
 #include <thread>
 
+#include "app/api_document.h"
 #include "app/policy_tools.h"
 #include "app/postgres_options.h"
 #include "app/version.h"
 #include "app/web_options.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "cedar/extension.h"
 #include "cli/policy_files.h"
 #include "core/resource_id.h"
 #include "ledger/files.h"
@@ -28,6 +31,7 @@ namespace sallyport::app {
 namespace {
 
 constexpr std::chrono::milliseconds poll_interval{20};
+constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::size_t approval_detail_bytes_max = 4096;
 constexpr std::chrono::seconds end_s_max{5};  // for ended sessions to write their last record
 
@@ -101,6 +105,30 @@ admin::ApiOptions api_options(const Config& config) {
          .url = is_http ? listener->public_url + "/c/" + connection.name : ""});
   }
   return options;
+}
+
+/// Within which time somebody has to look at what was done, and whom to page: as @review and @alert
+/// of the policies say that let it.
+std::pair<std::chrono::seconds, std::string> review_of(const cedar::PolicySet& set,
+                                                       const std::vector<std::string>& policies) {
+  std::chrono::seconds review = std::chrono::hours(24);
+  std::string alert;
+  for (const std::string& id : policies) {
+    const cedar::Policy* const policy = set.find(id);
+    if (policy == nullptr) continue;
+    for (const cedar::Annotation& annotation : policy->annotations) {
+      if (annotation.name == "alert") alert = annotation.value;
+      if (annotation.name != "review") continue;
+      const auto ms = cedar::parse_duration(annotation.value);
+      if (ms && *ms > 0) review = std::chrono::seconds(*ms / 1000);
+    }
+  }
+  return {review, alert};
+}
+
+admin::SlackApi::Options slack_options(const Config& config) {
+  return {.signing_secret = config.approvals.slack.signing_secret.value,
+          .team = config.approvals.slack.team};
 }
 
 void count_reload(bool done) {
@@ -185,13 +213,17 @@ Result<void> Gateway::open() {
   if (!logins) return fail(logins);
   logins_ = std::move(*logins);
 
+  webhooks_ = std::make_unique<approval::Webhooks>(logins_->database(), system_clock(),
+                                                   system_random(), config_.approvals.webhooks);
+  break_glass_.emplace(logins_->database());
   desk_ = std::make_unique<approval::Desk>(
       logins_->database(), system_clock(), system_random(),
       [this](std::string_view event, const approval::Request& request, const std::string& who) {
         record_approval(event, request, who);
+        webhooks_->tell(event, request, who);
       },
       [this](const approval::Request& request, const approval::Vote& vote) {
-        return !why_no_vote(request, vote.credential, vote.approve, vote.at);
+        return !why_no_vote(request, vote.credential, vote.approve, vote.address, vote.at);
       },
       approval::DeskOptions{.pending_s = std::chrono::seconds(config_.approvals.pending_s)});
   auto policies = load_policies(config_);
@@ -201,7 +233,11 @@ Result<void> Gateway::open() {
       GuardOptions{.reads = config_.ledger.reads_durable ? GuardOptions::Reads::durable
                                                          : GuardOptions::Reads::written,
                    .approvals = desk_.get(),
-                   .revoked = [this](const Session& session) { return revoked(session); }});
+                   .revoked = [this](const Session& session) { return revoked(session); },
+                   .break_glass =
+                       [this](const Session& session, const std::vector<std::string>& policies) {
+                         return glass_broken(session, policies);
+                       }});
   cancels_ = std::make_unique<postgres::CancelDesk>(system_random());
   pools_ = std::make_unique<postgres::PoolDesk>();
   catalogs_ = std::make_unique<postgres::CatalogDesk>(*guard_, system_random());
@@ -238,12 +274,26 @@ Result<void> Gateway::open_admin() {
   api_ = make_api(config_);
   const auto ask_api = [this](http::Request request) { return answer_api(std::move(request)); };
   for (const auto& [method, path] : admin::Api::routes()) router_.add(method, path, ask_api);
-  approvals_api_ = std::make_unique<admin::ApprovalsApi>(
-      logins_->authenticator(), *desk_,
-      [this](const approval::Request& request, const identity::Credential& who, bool approve) {
-        return why_no_vote(request, who, approve, system_clock().now());
-      });
+  const auto why_not = [this](const approval::Request& request, const identity::Credential& who,
+                              bool approve, const std::string& address) {
+    return why_no_vote(request, who, approve, address, system_clock().now());
+  };
+  approvals_api_ = std::make_unique<admin::ApprovalsApi>(logins_->authenticator(), *desk_, why_not);
   approvals_api_->add_routes(router_);
+  slack_api_ = std::make_unique<admin::SlackApi>(
+      slack_options(config_), [this](const std::string& user) { return who_in_slack(user); },
+      *desk_, *webhooks_, why_not, system_clock());
+  slack_api_->add_routes(router_);
+  break_glass_api_ = std::make_unique<admin::BreakGlassApi>(
+      logins_->authenticator(), *break_glass_,
+      [this, why_not](const approval::Request& session, const identity::Credential& who,
+                      bool approve, const std::string& address) {
+        approval::Request ours = session;
+        ours.tenant = config_.tenant;
+        return why_not(ours, who, approve, address);
+      },
+      [this](identity::Change change) { return record_change(std::move(change)); }, system_clock());
+  break_glass_api_->add_routes(router_);
   delegations_api_ = std::make_unique<admin::DelegationsApi>(
       logins_->authenticator(), logins_->delegations(),
       [this](const identity::Credential& credential, std::string_view connection) {
@@ -252,6 +302,7 @@ Result<void> Gateway::open_admin() {
       },
       [this](identity::Change change) { return record_change(std::move(change)); });
   delegations_api_->add_routes(router_);
+  if (auto added = add_api_document(router_); !added) return fail(added);
   auto tls = make_server_tls(config_.admin->tls);
   if (!tls) return fail(tls, "listeners.admin.tls");
   admin_ = std::make_unique<admin::Server>(router_, admin::ServerOptions{.tls = *tls});
@@ -285,6 +336,9 @@ bool Gateway::may_connect(const identity::Credential& credential,
   session.chain = credential.chain;
   session.authentication = credential.authentication;
   session.source_ip = "127.0.0.1";
+  session.break_glass = credential.stated.break_glass;
+  session.ticket = credential.stated.ticket;
+  session.purpose = credential.stated.purpose;
   if (revoked(session)) return false;
   Command command;
   command.kind = "connect";
@@ -295,7 +349,7 @@ bool Gateway::may_connect(const identity::Credential& credential,
 
 std::optional<std::string> Gateway::why_no_vote(const approval::Request& request,
                                                 const identity::Credential& who, bool approve,
-                                                WallTime when) const {
+                                                const std::string& address, WallTime when) const {
   // Also asked on workers, while a reload replaces config_.
   if (auto problem = logins_->revocations().problem(who.chain, who.authentication)) return problem;
   Session session;
@@ -304,7 +358,7 @@ std::optional<std::string> Gateway::why_no_vote(const approval::Request& request
   session.connection = request.connection;
   session.chain = who.chain;
   session.authentication = who.authentication;
-  session.source_ip = "127.0.0.1";
+  session.source_ip = address;
   Command command;
   command.kind = "vote";
   command.actions = {{approve ? "approve" : "reject", {"ApprovalRequest", request.id}}};
@@ -320,14 +374,88 @@ std::optional<std::string> Gateway::why_no_vote(const approval::Request& request
   return decision.reason;
 }
 
+std::optional<identity::Credential> Gateway::who_in_slack(const std::string& slack_user) const {
+  const auto& users = config_.approvals.slack.users;
+  const auto found = users.find(slack_user);
+  if (found == users.end()) return std::nullopt;
+  const SlackUser& user = found->second;
+  const auto issuers = logins_->authenticator().issuers();
+  const identity::Issuer* const builtin = logins_->issuer();
+  const std::string builtin_url = builtin == nullptr ? "" : builtin->options().url;
+  const auto issuer = std::ranges::find_if(issuers->all, [&](const auto& one) {
+    return user.issuer.empty() ? one.url == builtin_url : one.name == user.issuer;
+  });
+  if (issuer == issuers->all.end()) return std::nullopt;
+  auto id = issuers->id_of(*issuer, user.subject);
+  if (!id) return std::nullopt;
+  Identity who{.id = *id, .issuer = issuer->url, .subject = user.subject, .groups = user.groups};
+  if (issuer->url == builtin_url) {
+    const auto known = std::ranges::find(builtin->users(), user.subject,
+                                         &identity::BuiltinIssuerOptions::User::name);
+    if (known == builtin->users().end()) return std::nullopt;
+    who.groups = known->groups;
+    who.display_name = known->display_name;
+  }
+  // When they logged in nobody knows: a policy that wants a fresh login does not take a click.
+  identity::Credential credential{.chain = {.identities = {std::move(who)}}};
+  credential.authentication.method = "slack";
+  credential.authentication.issued_at = system_clock().now();
+  return credential;
+}
+
+Result<void> Gateway::glass_broken(const Session& session,
+                                   const std::vector<std::string>& policies) {
+  const WallTime now = system_clock().now();
+  const auto in_force = guard_->policies();
+  const auto [review, alert] = review_of(in_force->set(), policies);
+  const std::string who = session.chain.to_string();
+  const std::string detail = fmt::format("{} on {} from {}: {}: {}", who, session.connection,
+                                         session.source_ip, session.ticket, session.purpose);
+  auto recorded = ledger_->append(
+      {.kind = ledger::RecordKind::admin_change,
+       .session = session.id,
+       .payload = ledger::admin_change_payload(
+           {.who = who, .action = "break_glass.opened", .target = session.id, .detail = detail})});
+  if (!recorded) return fail(recorded);
+  auto kept =
+      break_glass_->add({.session = session.id,
+                         .user = session.chain.subject().id,
+                         .requester = identity::to_json(
+                             {.chain = session.chain, .authentication = session.authentication}),
+                         .connection = session.connection,
+                         .ticket = session.ticket,
+                         .reason = session.purpose,
+                         .started_at = now,
+                         .review_due_at = now + review});
+  if (!kept) return fail(kept, "it cannot be kept for a review");
+  log::warn("break-glass", {{"session", session.id},
+                            {"user", who},
+                            {"connection", session.connection},
+                            {"ticket", session.ticket},
+                            {"reason", session.purpose},
+                            {"alert", alert}});
+  webhooks_->alert(
+      boost::json::serialize(boost::json::object{{"session", session.id},
+                                                 {"who", who},
+                                                 {"connection", session.connection},
+                                                 {"from", session.source_ip},
+                                                 {"ticket", session.ticket},
+                                                 {"reason", session.purpose},
+                                                 {"alert", alert},
+                                                 {"review_due_at", to_iso8601(now + review)}}),
+      detail);
+  return ok();
+}
+
 void Gateway::record_approval(std::string_view event, const approval::Request& request,
                               const std::string& who) {
   // The whole text is in the record of the command, if it runs.
-  std::string detail = fmt::format("{} on {}: {}", request.requester.chain.to_string(),
-                                   request.connection, request.text);
+  std::string detail = fmt::format("{} on {} ({}): {}", request.requester.chain.to_string(),
+                                   request.connection, request.estimate, request.text);
   cut(detail, approval_detail_bytes_max);
   if (!request.votes.empty() && (event == "voted" || event == "approved" || event == "denied")) {
-    detail = request.votes.back().reason;
+    const approval::Vote& vote = request.votes.back();
+    detail = "from " + vote.address + (vote.reason.empty() ? "" : ": " + vote.reason);
   }
   auto recorded = ledger_->append(
       {.kind = ledger::RecordKind::admin_change,
@@ -443,7 +571,15 @@ net::Task<void> Gateway::serve_client(Worker& worker, std::unique_ptr<net::Strea
   co_await serve(worker, std::move(client));
 }
 
+net::Task<void> Gateway::sweep() {
+  while (stop_signals_ == 0) {
+    desk_->sweep();
+    co_await net::Reactor::current().sleep_for(sweep_interval);
+  }
+}
+
 net::Task<void> Gateway::run() {
+  net::Reactor::current().spawn("approvals", sweep());
   while (stop_signals_ == 0) co_await signalled_.wait();
   co_await shut_down();
 }
@@ -551,6 +687,8 @@ Result<void> Gateway::try_reload() {
   });
   if (admin_) admin_->set_tls(std::move(*admin_tls));
   if (admin_ && loaded->admin) api_ = make_api(*loaded);
+  webhooks_->use(loaded->approvals.webhooks);
+  if (slack_api_) slack_api_->use(slack_options(*loaded));
   config_ = std::move(*loaded);
   return ok();
 }

@@ -13,13 +13,16 @@
 
 #include "admin/api.h"
 #include "admin/approvals_api.h"
+#include "admin/break_glass_api.h"
 #include "admin/delegations_api.h"
 #include "admin/health.h"
 #include "admin/router.h"
 #include "admin/server.h"
+#include "admin/slack_api.h"
 #include "app/config.h"
 #include "app/login_services.h"
 #include "approval/desk.h"
+#include "approval/webhooks.h"
 #include "base/result.h"
 #include "guard/guard.h"
 #include "ledger/ledger.h"
@@ -78,9 +81,15 @@ class Gateway {
   /// By the policies of now, in the circumstances of `when`.
   std::optional<std::string> why_no_vote(const approval::Request& request,
                                          const identity::Credential& who, bool approve,
-                                         WallTime when) const;
+                                         const std::string& address, WallTime when) const;
   void record_approval(std::string_view event, const approval::Request& request,
                        const std::string& who);
+  /// The person behind a user of Slack, by the configuration.
+  std::optional<identity::Credential> who_in_slack(const std::string& slack_user) const;
+  /// Tells people of a session under break-glass, and keeps it for a review. On any thread.
+  Result<void> glass_broken(const Session& session, const std::vector<std::string>& policies);
+  /// Ends approvals whose time is up, until the gateway stops.
+  net::Task<void> sweep();
   Result<void> start_workers();
   Result<void> set_up_worker(std::size_t index);
   Result<void> listen(Worker& worker, std::string_view name, const ListenerConfig& at, Serve serve);
@@ -104,7 +113,9 @@ class Gateway {
   Load load_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<LoginServices> logins_;
+  std::unique_ptr<approval::Webhooks> webhooks_;
   std::unique_ptr<approval::Desk> desk_;
+  std::optional<store::BreakGlassStore> break_glass_;
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<postgres::CancelDesk> cancels_;
   std::unique_ptr<postgres::PoolDesk> pools_;
@@ -121,6 +132,8 @@ class Gateway {
   std::shared_ptr<admin::Api> api_;
   std::unique_ptr<admin::ApprovalsApi> approvals_api_;
   std::unique_ptr<admin::DelegationsApi> delegations_api_;
+  std::unique_ptr<admin::SlackApi> slack_api_;
+  std::unique_ptr<admin::BreakGlassApi> break_glass_api_;
   admin::Router router_;
   std::unique_ptr<admin::Server> admin_;
 

@@ -72,9 +72,10 @@ Result<void> LoginServices::open_store(const Config& config) {
   auto tickets = store::TicketStore::create(*database_, system_random());
   if (!tickets) return fail(tickets, "opening the store of tickets");
   ticket_store_.emplace(std::move(*tickets));
-  tickets_.emplace(
-      *ticket_store_, system_clock(), system_random(),
-      identity::TicketOptions{.ttl_s = std::chrono::seconds(config.limits.ticket_ttl_s)});
+  tickets_.emplace(*ticket_store_, system_clock(), system_random(),
+                   identity::TicketOptions{
+                       .ttl_s = std::chrono::seconds(config.limits.ticket_ttl_s),
+                       .break_glass_s = std::chrono::seconds(config.approvals.break_glass_s)});
   delegation_store_.emplace(*database_);
   logout_store_.emplace(*database_);
   auto revocations =

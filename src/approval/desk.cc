@@ -33,6 +33,11 @@ std::string not_entitled(const Request& request, const identity::Credential& vot
   return {};
 }
 
+/// What a state becomes when its time is up.
+State ended(State state) {
+  return state == State::pending ? State::expired : State::lapsed;
+}
+
 }  // namespace
 
 Desk::Desk(store::Database& database, const Clock& clock, Random& random, Notice notice,
@@ -50,14 +55,8 @@ Result<Request> Desk::load(store::ApprovalRow row) {
   auto state = state_from(row.state);
   if (!state) return fail(Errc::malformed, "approval " + row.id + " is in no known state");
   const WallTime now = clock_.now();
-  if (!is_final(*state) && row.ends_at <= now) {
-    // Nobody sees what has ended as if it had not, also before anybody has noticed.
-    const State ended = *state == State::pending ? State::expired : State::lapsed;
-    auto moved = store_.move(row.id, row.state, to_string(ended), row.ends_at);
-    if (!moved) return fail(moved);
-    state = ended;
-    if (*moved) counter(to_string(ended)).add();
-  }
+  // Nobody sees what has ended as if it had not, also before sweep() has noticed.
+  if (!is_final(*state) && row.ends_at <= now) state = ended(*state);
   request->id = std::move(row.id);
   request->hash = std::move(row.hash);
   request->state = *state;
@@ -75,27 +74,81 @@ Result<Request> Desk::load(store::ApprovalRow row) {
                               .credential = std::move(*credential),
                               .approve = vote.approve,
                               .reason = std::move(vote.reason),
+                              .address = std::move(vote.address),
                               .at = vote.at});
   }
   return request;
 }
 
-Result<Request> Desk::ask(const Session& session, const Command& command, const Hold& hold,
-                          const std::vector<std::string>& bound) {
+Request Desk::made_of(const Session& session, const Command& command, const Hold& hold,
+                      const std::vector<std::string>& bound) const {
+  return {.tenant = session.tenant,
+          .protocol = session.protocol,
+          .connection = session.connection,
+          .database = session.database,
+          .requester = {.chain = session.chain, .authentication = session.authentication},
+          .hash = hash_of(session, command, hold.kind, bound),
+          .kind = hold.kind,
+          .text = command.text,
+          .parameters = command.parameters,
+          .bound = bound,
+          .actions = command.actions,
+          .safeguards = command.safeguards,
+          .routes = hold.routes,
+          .uses_left = hold.kind == "window" ? options_.window_uses_max : 1};
+}
+
+/// With changing_ held. Those that other people would have to approve by now are ended.
+Result<std::optional<Request>> Desk::open_one(const Request& request) {
+  auto open = store_.open_for(request.hash);
+  if (!open) return fail(open);
+  for (store::ApprovalRow& row : *open) {
+    auto known = load(std::move(row));
+    if (!known) return fail(known);
+    if (is_final(known->state)) continue;
+    if (known->routes == request.routes) return std::move(*known);
+    // What was said is of no use any more.
+    const State to = known->state == State::pending ? State::cancelled : State::revoked;
+    auto moved =
+        store_.move(known->id, to_string(known->state), to_string(to), clock_.now(), "policies");
+    if (!moved) return fail(moved);
+  }
+  return std::nullopt;
+}
+
+Result<void> Desk::room_for(const std::string& requester) {
+  const WallTime now = clock_.now();
+  auto recent = store_.count_since(requester, now - std::chrono::hours(1));
+  if (!recent) return fail(recent);
+  if (*recent >= options_.hourly_per_requester_max) {
+    return fail(Errc::too_large, "too many requests for approval within an hour");
+  }
+  auto pending = store_.count(requester, to_string(State::pending), now);
+  if (!pending) return fail(pending);
+  if (*pending >= options_.pending_per_requester_max) {
+    return fail(Errc::too_large, "too many requests for approval wait already");
+  }
+  return ok();
+}
+
+Result<std::optional<Request>> Desk::asked(const Session& session, const Command& command,
+                                           const Hold& hold,
+                                           const std::vector<std::string>& bound) {
   if (hold.routes.empty()) return fail(Errc::denied, "nobody may approve it");
-  Request request{.tenant = session.tenant,
-                  .protocol = session.protocol,
-                  .connection = session.connection,
-                  .database = session.database,
-                  .requester = {.chain = session.chain, .authentication = session.authentication},
-                  .hash = hash_of(session, command, hold.kind, bound),
-                  .kind = hold.kind,
-                  .text = command.text,
-                  .parameters = command.parameters,
-                  .bound = bound,
-                  .actions = command.actions,
-                  .routes = hold.routes,
-                  .uses_left = hold.kind == "window" ? options_.window_uses_max : 1};
+  const Request request = made_of(session, command, hold, bound);
+  const std::lock_guard lock(changing_);
+  auto open = open_one(request);
+  if (!open || *open) return open;
+  if (auto room = room_for(key_of(session.chain)); !room) return fail(room);
+  return std::nullopt;
+}
+
+Result<Request> Desk::ask(const Session& session, const Command& command, const Hold& hold,
+                          const std::vector<std::string>& bound, View view) {
+  if (hold.routes.empty()) return fail(Errc::denied, "nobody may approve it");
+  Request request = made_of(session, command, hold, bound);
+  request.estimate = std::move(view.estimate);
+  request.shown = std::move(view.shown);
   const std::string requester = key_of(session.chain);
   std::string body = body_of(request);
   if (body.size() > options_.request_bytes_max) {
@@ -104,29 +157,11 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
   const WallTime now = clock_.now();
   {
     const std::lock_guard lock(changing_);
-    auto open = store_.open_for(request.hash);
+    auto open = open_one(request);
     if (!open) return fail(open);
-    for (store::ApprovalRow& row : *open) {
-      auto known = load(std::move(row));
-      if (!known) return fail(known);
-      if (is_final(known->state)) continue;
-      if (known->routes == request.routes) return known;
-      // Other people have to say yes by now: what was said is of no use any more.
-      const State to = known->state == State::pending ? State::cancelled : State::revoked;
-      auto moved = store_.move(known->id, to_string(known->state), to_string(to), now, "policies");
-      if (!moved) return fail(moved);
-    }
+    if (*open) return std::move(**open);
     if (auto purged = store_.purge(now - options_.kept); !purged) return fail(purged);
-    auto recent = store_.count_since(requester, now - std::chrono::hours(1));
-    if (!recent) return fail(recent);
-    if (*recent >= options_.hourly_per_requester_max) {
-      return fail(Errc::too_large, "too many requests for approval within an hour");
-    }
-    auto pending = store_.count(requester, to_string(State::pending), now);
-    if (!pending) return fail(pending);
-    if (*pending >= options_.pending_per_requester_max) {
-      return fail(Errc::too_large, "too many requests for approval wait already");
-    }
+    if (auto room = room_for(requester); !room) return fail(room);
     request.id = "apr_" + random_hex(random_, id_bytes);
     request.created_at = now;
     request.ends_at = request.created_at + options_.pending_s;
@@ -143,6 +178,25 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
   }
   tell("requested", request, session.chain.to_string());
   return request;
+}
+
+void Desk::sweep() {
+  std::vector<Request> ended_now;
+  {
+    const std::lock_guard lock(changing_);
+    auto rows = store_.overdue(clock_.now(), listed_max);
+    if (!rows) return log::error("approvals not swept", {{"detail", rows.error().detail}});
+    for (store::ApprovalRow& row : *rows) {
+      const std::string id = row.id;
+      const std::optional<State> state = state_from(row.state);
+      const WallTime at = row.ends_at;
+      if (!state) continue;
+      auto moved = store_.move(id, to_string(*state), to_string(ended(*state)), at);
+      if (!moved || !*moved) continue;
+      if (auto request = load(std::move(row))) ended_now.push_back(std::move(*request));
+    }
+  }
+  for (const Request& request : ended_now) tell(to_string(request.state), request, "");
 }
 
 std::optional<Approval> Desk::approval_of(const Request& request, const std::vector<Route>& routes,
@@ -199,13 +253,14 @@ Result<std::vector<Request>> Desk::list(std::optional<State> state, bool all_sta
       log::error("approval not readable", {{"request", id}, {"detail", request.error().detail}});
       continue;
     }
+    if (state && request->state != *state) continue;  // its time was up meanwhile
     all.push_back(std::move(*request));
   }
   return all;
 }
 
 Result<Request> Desk::vote(std::string_view id, const identity::Credential& voter, bool approve,
-                           const std::string& reason) {
+                           const std::string& reason, const std::string& address) {
   const Identity& who = voter.chain.subject();
   std::optional<Request> after;
   std::string_view event;
@@ -225,6 +280,7 @@ Result<Request> Desk::vote(std::string_view id, const identity::Credential& vote
                                 .credential = identity::to_json(voter),
                                 .approve = approve,
                                 .reason = reason.substr(0, reason_bytes_max),
+                                .address = address,
                                 .at = clock_.now()});
     if (!counted) return fail(counted);
     if (!*counted) return fail(Errc::denied, "you have voted on it before");
@@ -273,16 +329,22 @@ Result<Request> Desk::withdraw(std::string_view id, const std::string& who) {
   return std::move(*after);
 }
 
-Desk::Watch Desk::watch(std::string id, net::Poster poster, std::function<void()> changed) {
+std::optional<Desk::Watch> Desk::watch(std::string id, net::Poster poster,
+                                       std::function<void()> changed) {
   const std::lock_guard lock(watchers_mutex_);
+  auto& of_it = watchers_[id];
+  if (of_it.size() >= options_.waiters_max) return std::nullopt;
   const std::uint64_t number = next_watcher_++;
-  watchers_.emplace(number, Watcher{std::move(id), std::move(poster), std::move(changed)});
-  return {*this, number};
+  of_it.emplace(number, Watcher{std::move(poster), std::move(changed)});
+  return Watch(*this, std::move(id), number);
 }
 
-void Desk::unwatch(std::uint64_t number) {
+void Desk::unwatch(const std::string& id, std::uint64_t number) {
   const std::lock_guard lock(watchers_mutex_);
-  watchers_.erase(number);
+  const auto found = watchers_.find(id);
+  if (found == watchers_.end()) return;
+  found->second.erase(number);
+  if (found->second.empty()) watchers_.erase(found);
 }
 
 void Desk::tell(std::string_view event, const Request& request, const std::string& who) {
@@ -294,9 +356,9 @@ void Desk::tell(std::string_view event, const Request& request, const std::strin
                          {"connection", request.connection}});
   if (notice_) notice_(event, request, who);
   const std::lock_guard lock(watchers_mutex_);
-  for (const auto& [number, watcher] : watchers_) {
-    if (watcher.id == request.id) watcher.poster.post(watcher.changed);
-  }
+  const auto found = watchers_.find(request.id);
+  if (found == watchers_.end()) return;
+  for (const auto& [number, watcher] : found->second) watcher.poster.post(watcher.changed);
 }
 
 }  // namespace sallyport::approval

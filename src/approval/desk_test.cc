@@ -14,6 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+const std::string here = "192.0.2.7";
+
 class HandClock final : public Clock {
  public:
   WallTime now() const override { return now_; }
@@ -140,16 +142,16 @@ TEST_F(DeskTest, QuorumCountsPeopleAndOnlyOfTheRoute) {
   const Request request = ask();
   EXPECT_EQ(request.votes_missing(), 2u);
   EXPECT_FALSE(desk().approval_of(request, hold_.routes, command_));
-  auto after = desk().vote(request.id, person("bob"), true, "fine");
+  auto after = desk().vote(request.id, person("bob"), true, "fine", here);
   ASSERT_TRUE(after);
   EXPECT_EQ(after->state, State::pending);
-  EXPECT_EQ(refused(desk().vote(request.id, person("bob"), true, "")),
+  EXPECT_EQ(refused(desk().vote(request.id, person("bob"), true, "", here)),
             "you have voted on it before");
   // Someone from elsewhere is recorded and does not count.
-  after = desk().vote(request.id, person("eve", {"sales"}), true, "");
+  after = desk().vote(request.id, person("eve", {"sales"}), true, "", here);
   ASSERT_TRUE(after);
   EXPECT_EQ(after->votes_missing(), 1u);
-  after = desk().vote(request.id, person("carol"), true, "");
+  after = desk().vote(request.id, person("carol"), true, "", here);
   ASSERT_TRUE(after);
   EXPECT_EQ(after->state, State::approved);
   const auto approval = desk().approval_of(*after, hold_.routes, command_);
@@ -162,11 +164,11 @@ TEST_F(DeskTest, QuorumCountsPeopleAndOnlyOfTheRoute) {
 TEST_F(DeskTest, EveryRouteHasToSayYes) {
   hold_.routes.push_back({.policy = "q", .approvers = {"security"}, .quorum = 1, .ttl = 60s});
   const Request request = ask();
-  (void)desk().vote(request.id, person("bob"), true, "");
-  auto after = desk().vote(request.id, person("carol"), true, "");
+  (void)desk().vote(request.id, person("bob"), true, "", here);
+  auto after = desk().vote(request.id, person("carol"), true, "", here);
   ASSERT_TRUE(after);
   EXPECT_EQ(after->state, State::pending);
-  after = desk().vote(request.id, person("sven", {"security"}), true, "");
+  after = desk().vote(request.id, person("sven", {"security"}), true, "", here);
   ASSERT_TRUE(after);
   EXPECT_EQ(after->state, State::approved);
   EXPECT_EQ(after->ends_at, clock_.now() + 60s);
@@ -174,26 +176,26 @@ TEST_F(DeskTest, EveryRouteHasToSayYes) {
 
 TEST_F(DeskTest, NobodyApprovesForHimself) {
   const std::string id = ask().id;
-  EXPECT_EQ(refused(desk().vote(id, person("alice"), true, "")),
+  EXPECT_EQ(refused(desk().vote(id, person("alice"), true, "", here)),
             "who asks, or is asked for, may not vote");
-  EXPECT_EQ(refused(desk().vote(id, person("olga"), true, "")),
+  EXPECT_EQ(refused(desk().vote(id, person("olga"), true, "", here)),
             "the owner of an agent may not vote on what it asks for");
   identity::Credential through = person("bob");
   through.chain.identities.push_back({.kind = IdentityKind::agent, .id = "other"});
-  EXPECT_EQ(refused(desk().vote(id, through, true, "")), "nobody may vote through an agent");
+  EXPECT_EQ(refused(desk().vote(id, through, true, "", here)), "nobody may vote through an agent");
   identity::Credential agent;
   agent.chain.identities = {{.kind = IdentityKind::agent, .id = "other"}};
-  EXPECT_EQ(refused(desk().vote(id, agent, true, "")), "only people may vote");
+  EXPECT_EQ(refused(desk().vote(id, agent, true, "", here)), "only people may vote");
 }
 
 TEST_F(DeskTest, OneNoDenies) {
   const std::string id = ask().id;
-  (void)desk().vote(id, person("bob"), true, "");
-  auto after = desk().vote(id, person("carol"), false, "not today");
+  (void)desk().vote(id, person("bob"), true, "", here);
+  auto after = desk().vote(id, person("carol"), false, "not today", here);
   ASSERT_TRUE(after);
   EXPECT_EQ(after->state, State::denied);
   EXPECT_EQ(after->closed_by, "carol");
-  EXPECT_EQ(refused(desk().vote(id, person("dave"), true, "")), "it is denied already");
+  EXPECT_EQ(refused(desk().vote(id, person("dave"), true, "", here)), "it is denied already");
   EXPECT_NE(ask().id, id);
 }
 
@@ -201,7 +203,7 @@ TEST_F(DeskTest, IsUsedOnce) {
   hold_.routes[0].quorum = 1;
   const std::string id = ask().id;
   EXPECT_FALSE(*desk().use(id));
-  (void)desk().vote(id, person("bob"), true, "");
+  (void)desk().vote(id, person("bob"), true, "", here);
   EXPECT_TRUE(*desk().use(id));
   EXPECT_FALSE(*desk().use(id));
   EXPECT_EQ((*desk().find(id))->state, State::consumed);
@@ -212,7 +214,7 @@ TEST_F(DeskTest, IsUsedOnceHoweverManyTryAtOnce) {
   hold_.routes[0].quorum = 1;
   for (int round = 0; round < 20; ++round) {
     const std::string id = ask().id;
-    (void)desk().vote(id, person("bob"), true, "");
+    (void)desk().vote(id, person("bob"), true, "", here);
     std::atomic<int> used = 0;
     {
       std::vector<std::jthread> threads;
@@ -230,7 +232,7 @@ TEST_F(DeskTest, AWindowIsForTheSameActionsAndManyUses) {
   const std::string id = ask().id;
   command_.text = "delete from orders where id = 1";
   EXPECT_EQ(ask().id, id);
-  (void)desk().vote(id, person("bob"), true, "");
+  (void)desk().vote(id, person("bob"), true, "", here);
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(*desk().use(id)) << i;
   EXPECT_FALSE(*desk().use(id));
 }
@@ -239,10 +241,10 @@ TEST_F(DeskTest, TimeEndsIt) {
   hold_.routes[0].quorum = 1;
   const std::string expired = ask().id;
   clock_.pass(901s);
-  EXPECT_EQ(refused(desk().vote(expired, person("bob"), true, "")), "it is expired already");
+  EXPECT_EQ(refused(desk().vote(expired, person("bob"), true, "", here)), "it is expired already");
   const std::string lapsed = ask().id;
   EXPECT_NE(lapsed, expired);
-  auto approved = desk().vote(lapsed, person("bob"), true, "");
+  auto approved = desk().vote(lapsed, person("bob"), true, "", here);
   ASSERT_TRUE(approved);
   clock_.pass(601s);
   EXPECT_FALSE(desk().approval_of(*approved, hold_.routes, command_));
@@ -253,15 +255,15 @@ TEST_F(DeskTest, TimeEndsIt) {
 TEST_F(DeskTest, LivesNoLongerThanTheCredentialOfWhoAsked) {
   hold_.routes[0].quorum = 1;
   session_.authentication.expires_at = clock_.now() + 30s;
-  const auto approved = desk().vote(ask().id, person("bob"), true, "");
+  const auto approved = desk().vote(ask().id, person("bob"), true, "", here);
   ASSERT_TRUE(approved);
   EXPECT_EQ(approved->ends_at, clock_.now() + 30s);
 }
 
 TEST_F(DeskTest, AVoteOfSomebodyWhoMayNotVoteAnyMoreDoesNotCount) {
   const Request request = ask();
-  (void)desk().vote(request.id, person("bob"), true, "");
-  const auto approved = desk().vote(request.id, person("carol"), true, "");
+  (void)desk().vote(request.id, person("bob"), true, "", here);
+  const auto approved = desk().vote(request.id, person("carol"), true, "", here);
   ASSERT_TRUE(approved);
   ASSERT_TRUE(desk().approval_of(*approved, hold_.routes, command_));
   no_longer_ = "carol";
@@ -270,8 +272,8 @@ TEST_F(DeskTest, AVoteOfSomebodyWhoMayNotVoteAnyMoreDoesNotCount) {
 
 TEST_F(DeskTest, WhoHasToSayYesIsForThePoliciesOfNow) {
   const Request request = ask();
-  (void)desk().vote(request.id, person("bob"), true, "");
-  const auto approved = desk().vote(request.id, person("carol"), true, "");
+  (void)desk().vote(request.id, person("bob"), true, "", here);
+  const auto approved = desk().vote(request.id, person("carol"), true, "", here);
   ASSERT_TRUE(approved);
   hold_.routes[0].quorum = 3;
   EXPECT_FALSE(desk().approval_of(*approved, hold_.routes, command_));
@@ -315,7 +317,7 @@ TEST_F(DeskTest, CanBeWithdrawn) {
   std::string id = ask().id;
   EXPECT_EQ(desk().withdraw(id, "alice")->state, State::cancelled);
   id = ask().id;
-  (void)desk().vote(id, person("bob"), true, "");
+  (void)desk().vote(id, person("bob"), true, "", here);
   EXPECT_EQ(desk().withdraw(id, "bob")->state, State::revoked);
   EXPECT_FALSE(*desk().use(id));
   EXPECT_EQ(refused(desk().withdraw(id, "bob")), "it is revoked already");
@@ -326,7 +328,7 @@ TEST_F(DeskTest, SurvivesARestart) {
   hold_.routes[0].quorum = 1;
   command_.parameters = {{.value = "1"}, {.value = std::nullopt}};
   const Request before = ask();
-  (void)desk().vote(before.id, person("bob"), true, "fine");
+  (void)desk().vote(before.id, person("bob"), true, "fine", here);
   desk_.reset();
   const auto after = desk().find(before.id);
   ASSERT_TRUE(after && *after);

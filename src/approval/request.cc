@@ -179,7 +179,18 @@ std::string body_of(const Request& request) {
   for (const Parameter& parameter : request.parameters) {
     boost::json::object one{{"binary", parameter.binary}};
     if (parameter.value) one["value"] = *parameter.value;
+    const std::size_t place = parameters.size();
+    if (place < request.shown.size() && !request.shown[place].empty()) {
+      one["shown"] = request.shown[place];
+    }
     parameters.push_back(std::move(one));
+  }
+  boost::json::array safeguards;
+  for (const Safeguard& safeguard : request.safeguards) {
+    safeguards.push_back(boost::json::object{{"name", safeguard.action.name},
+                                             {"type", safeguard.action.resource.type},
+                                             {"id", safeguard.action.resource.id},
+                                             {"effect", safeguard.effect}});
   }
   boost::json::array actions;
   for (const Action& action : request.actions) {
@@ -207,6 +218,8 @@ std::string body_of(const Request& request) {
                           {"parameters", std::move(parameters)},
                           {"bound", list(request.bound)},
                           {"actions", std::move(actions)},
+                          {"safeguards", std::move(safeguards)},
+                          {"estimate", request.estimate},
                           {"routes", std::move(routes)}});
 }
 
@@ -221,12 +234,14 @@ Result<Request> request_from_body(std::string_view body) {
                   .database = text(*document, "database"),
                   .requester = std::move(*requester),
                   .kind = text(*document, "kind"),
-                  .text = text(*document, "text")};
+                  .text = text(*document, "text"),
+                  .estimate = text(*document, "estimate")};
   for (const identity::Json& one : array(*document, "parameters")) {
     Parameter parameter;
     if (const auto value = one.text("value")) parameter.value = std::string(*value);
     const identity::Json* const binary = one.member("binary");
     parameter.binary = binary != nullptr && binary->boolean().value_or(false);
+    request.shown.push_back(text(one, "shown"));
     request.parameters.push_back(std::move(parameter));
   }
   if (const identity::Json* const bound = document->member("bound")) {
@@ -234,6 +249,11 @@ Result<Request> request_from_body(std::string_view body) {
   }
   for (const identity::Json& one : array(*document, "actions")) {
     request.actions.push_back({text(one, "name"), {text(one, "type"), text(one, "id")}});
+  }
+  for (const identity::Json& one : array(*document, "safeguards")) {
+    request.safeguards.push_back(
+        {.action = {text(one, "name"), {text(one, "type"), text(one, "id")}},
+         .effect = text(one, "effect")});
   }
   for (const identity::Json& one : array(*document, "routes")) {
     Route route{.policy = text(one, "policy"),

@@ -37,6 +37,7 @@ struct Vote {
   identity::Credential credential;
   bool approve = false;
   std::string reason;
+  std::string address;  // that it came from
   WallTime at{};
 };
 
@@ -54,8 +55,11 @@ struct Request {
   std::string kind;  // "statement": once; "window": for a time
   std::string text;
   std::vector<Parameter> parameters;
+  std::vector<std::string> shown;  // binary ones as text, by their place; empty: as it is
   std::vector<std::string> bound;  // what else decides what it does, for people
   std::vector<Action> actions;
+  std::vector<Safeguard> safeguards;  // in force
+  std::string estimate;               // of what it would touch, for people; or why there is none
   std::vector<Route> routes;
   State state = State::pending;
   WallTime created_at{};

@@ -26,6 +26,8 @@ struct Arguments {
   std::string id;
   std::string reason;
   std::string state;
+  std::string finding;
+  bool all = false;
 };
 
 std::string text(const Json& json, std::string_view name) {
@@ -88,7 +90,9 @@ void print_whole(const Json& request) {
     const Json* const binary = parameter.member("binary");
     const bool encoded = binary != nullptr && binary->boolean().value_or(false);
     fmt::print("  ${} = {}\n", ++number,
-               !value    ? "NULL"
+               !value ? "NULL"
+               : !text(parameter, "shown").empty()
+                   ? "'" + printable(text(parameter, "shown")) + "' (sent in binary)"
                : encoded ? "binary, in base64: " + std::string(*value)
                          : "'" + printable(*value) + "'");
   }
@@ -99,6 +103,13 @@ void print_whole(const Json& request) {
   for (const Json& touched : array(request, "touches")) {
     fmt::print("  touches     {} {}\n", text(touched, "action"),
                printable(text(touched, "resource")));
+  }
+  if (!text(request, "estimate").empty()) {
+    fmt::print("  estimate    {}\n", printable(text(request, "estimate")));
+  }
+  for (const Json& safeguard : array(request, "safeguards")) {
+    fmt::print("  safeguard   {} {}\n", printable(text(safeguard, "effect")),
+               printable(text(safeguard, "resource")));
   }
   for (const Json& route : array(request, "routes")) {
     const Json* const quorum = route.member("quorum");
@@ -163,6 +174,37 @@ void act(const Arguments& arguments, std::string_view verb) {
   }
 }
 
+constexpr std::string_view break_glass = "/api/v1/break-glass";
+
+void reviews(const Arguments& arguments) {
+  auto all = open(arguments).get(std::string(break_glass) + (arguments.all ? "?all=1" : ""));
+  if (!all) give_up(all.error());
+  if (arguments.client.json) return fmt::print("{}\n", as_json(*all));
+  const Json::Array& sessions = array(*all, "sessions");
+  for (const Json& session : sessions) {
+    const Json* const overdue = session.member("overdue");
+    const bool late = overdue != nullptr && overdue->boolean().value_or(false);
+    const std::string by = text(session, "reviewed_by");
+    fmt::print("{}  {}  {}  {}  {}: {}  {}\n", text(session, "session"),
+               text(session, "started_at"), printable(text(session, "user")),
+               text(session, "connection"), in_one_line(text(session, "ticket")),
+               in_one_line(text(session, "reason")),
+               !by.empty() ? "reviewed by " + printable(by)
+               : late      ? "OVERDUE since " + text(session, "review_due_at")
+                           : "review due " + text(session, "review_due_at"));
+  }
+  if (sessions.empty()) fmt::print(stderr, "nothing awaits a review\n");
+}
+
+void review(const Arguments& arguments) {
+  auto session = open(arguments).post(
+      std::string(break_glass) + "/" + http::url_encode(arguments.id) + "/review",
+      boost::json::serialize(boost::json::object{{"finding", arguments.finding}}));
+  if (!session) give_up(session.error());
+  if (arguments.client.json) return fmt::print("{}\n", as_json(*session));
+  fmt::print("{} is reviewed\n", text(*session, "session"));
+}
+
 void watch(const Arguments& arguments) {
   std::set<std::string> seen;
   while (true) {
@@ -187,6 +229,13 @@ void watch(const Arguments& arguments) {
 void add_approvals(CLI::App& app) {
   auto* command = app.add_subcommand("approvals", "What waits for people to say yes");
   command->require_subcommand(1);
+  command->footer(
+      "Examples:\n"
+      "  sallyport approvals list                       what waits for you\n"
+      "  sallyport approvals watch                      the same, as it comes\n"
+      "  sallyport approvals show apr_0123456789abcdef0123\n"
+      "  sallyport approvals approve apr_0123456789abcdef0123 --reason 'ticket 4711'\n"
+      "  sallyport approvals reviews                    break-glass that nobody has looked at");
   auto arguments = std::make_shared<Arguments>();
   const auto add = [&](const char* name, const char* help, const char* examples) {
     auto* one = command->add_subcommand(name, help);
@@ -230,6 +279,17 @@ void add_approvals(CLI::App& app) {
       add("watch", "Print requests as they come and change, until Ctrl-C",
           "Examples:\n  sallyport approvals watch\n  sallyport approvals watch --json | jq .id"))
       ->callback([arguments] { watch(*arguments); });
+  auto* due = add("reviews", "Sessions under break-glass that somebody has to look at",
+                  "Examples:\n  sallyport approvals reviews\n  sallyport approvals reviews --all");
+  due->add_flag("--all", arguments->all, "Also those that were reviewed");
+  due->callback([arguments] { reviews(*arguments); });
+  auto* done =
+      with_id(add("review", "Say what you found in a session under break-glass",
+                  "Example:\n  sallyport sessions show 0123456789abcdef01234567 --data DIR\n"
+                  "  sallyport approvals review 0123456789abcdef01234567 --finding 'as the "
+                  "ticket says, nothing else'"));
+  done->add_option("--finding", arguments->finding, "What you found, for the record")->required();
+  done->callback([arguments] { review(*arguments); });
 }
 
 }  // namespace sallyport::cli

@@ -127,11 +127,23 @@ Result<identity::Json> Client::remove(std::string_view path) const {
   return call({.url = gateway_ + std::string(path), .method = "DELETE"});
 }
 
-Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& connection) {
+void StatedOptions::add_to(CLI::App& command) {
+  command.add_option("--ticket", ticket, "the change or incident that this is for, for the record");
+  command.add_option("--reason", reason, "why, for the record");
+  command.add_flag("--break-glass", break_glass,
+                   "in an emergency: with a ticket and a reason; people are told at once, and "
+                   "somebody has to review it");
+}
+
+Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& connection,
+                            const StatedOptions& stated) {
   auto client = Client::open(options);
   if (!client) return fail(client);
-  auto answer = client->post(
-      "/api/v1/tickets", boost::json::serialize(boost::json::object{{"connection", connection}}));
+  boost::json::object ask{{"connection", connection}};
+  if (!stated.ticket.empty()) ask["ticket"] = stated.ticket;
+  if (!stated.reason.empty()) ask["purpose"] = stated.reason;
+  if (stated.break_glass) ask["break_glass"] = true;
+  auto answer = client->post("/api/v1/tickets", boost::json::serialize(ask));
   if (!answer) return fail(answer);
   const auto read = [&](std::string_view name) {
     return std::string(answer->text(name).value_or(""));

@@ -59,7 +59,16 @@ struct Ticket {
   std::string expires_at;
   std::string ca_file;  // as the client knows the gateway by; empty: the system's
 };
-Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& connection);
+/// What a session is for: --ticket, --reason and --break-glass.
+struct StatedOptions {
+  std::string ticket;
+  std::string reason;
+  bool break_glass = false;
+
+  void add_to(CLI::App& command);
+};
+Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& connection,
+                            const StatedOptions& stated = {});
 
 /// How libpq is told of a ticket: PGHOST, PGPASSWORD and the like.
 std::vector<std::pair<std::string, std::string>> libpq_environment(const Ticket& ticket);

@@ -16,6 +16,7 @@ namespace {
 
 struct Arguments {
   ClientOptions options;
+  StatedOptions stated;
   std::string connection;
   std::vector<std::string> rest;
   bool print = false;
@@ -44,7 +45,7 @@ Error become_psql(const Ticket& ticket, std::vector<std::string> rest) {
 }
 
 void run(const Arguments& arguments) {
-  auto ticket = fetch_ticket(arguments.options, arguments.connection);
+  auto ticket = fetch_ticket(arguments.options, arguments.connection, arguments.stated);
   if (!ticket) give_up(ticket.error());
   if (arguments.print || arguments.options.json) {
     const std::string url = libpq_url(*ticket);
@@ -65,6 +66,7 @@ void add_connect(CLI::App& app) {
   auto* command = app.add_subcommand("connect", "Start psql on a connection");
   auto arguments = std::make_shared<Arguments>();
   arguments->options.add_to(*command);
+  arguments->stated.add_to(*command);
   command->add_option("NAME", arguments->connection, "the connection")->required();
   command->add_flag("--print", arguments->print, "print a DSN instead; it holds a ticket");
   command->add_option("ARGS", arguments->rest, "after --: arguments of psql");
@@ -72,6 +74,7 @@ void add_connect(CLI::App& app) {
       "Examples:\n"
       "  sallyport connect shop\n"
       "  sallyport connect shop -- -c 'select 1'\n"
+      "  sallyport connect shop --break-glass --ticket INC-4711 --reason 'orders are stuck'\n"
       "  psycopg.connect(subprocess.check_output(['sallyport','connect','shop','--print']))");
   command->callback([arguments] { run(*arguments); });
 }

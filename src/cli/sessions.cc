@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cli/ledger_place.h"
+#include "cli/sessions_report.h"
 #include "ledger/json_writer.h"
 #include "ledger/sessions.h"
 
@@ -283,6 +284,7 @@ void add_sessions(CLI::App& app) {
   add_list(*command);
   add_show(*command, "show", "Everything one session did, at once", false);
   add_show(*command, "replay", "Everything one session did, in the time it took", true);
+  add_sessions_report(*command);
 }
 
 }  // namespace sallyport::cli

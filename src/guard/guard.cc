@@ -30,6 +30,8 @@ struct Metrics {
   metrics::Counter& revoked = decisions("revoked");
   metrics::Counter& alerts = metrics::counter(
       "sallyport_alerts_total", "Invariants that did not hold; the log and the ledger say which.");
+  metrics::Counter& broken_glass =
+      metrics::counter("sallyport_break_glass_total", "Sessions that began under break-glass.");
   metrics::Counter& logins_refused = metrics::counter(
       "sallyport_logins_refused_total", "Clients turned away before they had a session.");
 };
@@ -115,7 +117,26 @@ Task<std::expected<Permit, Refusal>> Guard::open(const Session& session, Command
                                  .session = session.id,
                                  .payload = ledger::session_start_payload(session)});
   if (!started) co_return std::unexpected(not_recorded(started.error()));
-  co_return co_await authorize(session, std::move(connect));
+  if (!session.break_glass) co_return co_await authorize(session, std::move(connect));
+  const Decision decision = policies()->decide(session, connect, clock_.now());
+  auto permit = co_await authorize(session, std::move(connect));
+  if (!permit) co_return permit;
+  std::vector<std::string> let_it;
+  for (const Answer& answer : decision.answers) {
+    let_it.insert(let_it.end(), answer.policies.begin(), answer.policies.end());
+  }
+  auto told = options_.break_glass ? options_.break_glass(session, let_it)
+                                   : Result<void>(fail(Errc::unavailable, "nobody would be told"));
+  if (told) {
+    counters().broken_glass.add();
+    co_return permit;
+  }
+  log::error("break-glass refused", {{"session", session.id}, {"detail", told.error().detail}});
+  (void)settle(std::move(*permit), {.failed = true, .error = told.error().detail});
+  co_return std::unexpected(Refusal{.kind = Refusal::Kind::not_recorded,
+                                    .reason = "break-glass is not possible: " + told.error().detail,
+                                    .policy = "",
+                                    .hint = "tell the operator of the gateway"});
 }
 
 Task<std::expected<Permit, Refusal>> Guard::authorize(const Session& session, Command command,

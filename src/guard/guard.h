@@ -71,6 +71,9 @@ struct GuardOptions {
   /// Why a session's credential is no longer good, for the client, or nothing. Asked at every
   /// command, so it must not wait. Empty: none is ever revoked.
   std::function<std::optional<std::string>(const Session&)> revoked;
+  /// A session under break-glass is about to begin: tells people, and keeps that it awaits a
+  /// review. `policies`: that let it. It does not begin if this fails.
+  std::function<Result<void>(const Session&, const std::vector<std::string>& policies)> break_glass;
 };
 
 /// A command that lacks an approval and nothing else. Not recorded yet.

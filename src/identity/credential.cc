@@ -100,7 +100,10 @@ std::string to_json(const Credential& credential) {
       {"login_session", authentication.login_session},
       {"transaction", authentication.transaction},
       {"connection", authentication.connection},
-      {"delegation", authentication.delegation}});
+      {"delegation", authentication.delegation},
+      {"break_glass", credential.stated.break_glass},
+      {"ticket", credential.stated.ticket},
+      {"purpose", credential.stated.purpose}});
 }
 
 Result<Credential> credential_from_json(std::string_view json) {
@@ -136,6 +139,9 @@ Result<Credential> credential_from_json(std::string_view json) {
                                .transaction = text(*document, "transaction"),
                                .connection = text(*document, "connection"),
                                .delegation = text(*document, "delegation")};
+  credential.stated = {.break_glass = flag(*document, "break_glass"),
+                       .ticket = text(*document, "ticket"),
+                       .purpose = text(*document, "purpose")};
   return credential;
 }
 

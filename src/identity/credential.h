@@ -13,9 +13,17 @@
 
 namespace sallyport::identity {
 
+/// What its holder said when a ticket was made of it. The policies see it, and it is on record.
+struct Stated {
+  bool break_glass = false;
+  std::string ticket;   // of a change or an incident, or empty
+  std::string purpose;  // or empty
+};
+
 struct Credential {
   Chain chain;
   Authentication authentication;
+  Stated stated;
 };
 
 /// Why a credential was refused. `message` and `hint` go to the client and say nothing of keys or

@@ -155,6 +155,25 @@ TEST_F(RevocationsTest, OutliveARestart) {
   EXPECT_TRUE(good(bob));
 }
 
+TEST_F(RevocationsTest, ManyLogoutsDoNotKeepTheGatewayFromStarting) {
+  const auto added = database->transaction([](store::Database& to) -> Result<void> {
+    auto made = to.run(
+        "with recursive n (i) as (select 1 union all select i + 1 from n where i < 150000) "
+        "insert into logout select 'https://i', 'user' || i, '', ?1 + i % 2 * ?2 from n",
+        {std::int64_t{0}, std::int64_t{1'800'000'000'000'000}});
+    if (!made) return fail(made);
+    return ok();
+  });
+  ASSERT_TRUE(added.has_value()) << added.error().detail;
+  auto opened = Revocations::open(store, logouts, clock);
+  ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+  revocations = std::move(*opened);
+  EXPECT_FALSE(good(credential({person("user149999")})));
+  EXPECT_TRUE(good(credential({person("user150000")})));  // of 1970: no credential is as old
+  EXPECT_EQ(std::get<std::int64_t>(database->run("select count(*) from logout").value()[0][0]),
+            75'000);
+}
+
 TEST_F(RevocationsTest, TheDirectoryDecidesWhoThereIs) {
   EXPECT_TRUE(good(credential({person("alice"), agent("copilot")})));
   Directory directory;

@@ -337,6 +337,22 @@ TEST(Password, IsCheckedByArgon2id) {
   EXPECT_FALSE(check_password(hash, std::string(kPasswordBytesMax + 1, 'x')));
 }
 
+TEST(AttemptsCount, WhoCannotBeCountedHasToWait) {
+  testing::FixedClock clock;
+  Attempts attempts(clock);
+  attempts.failed("first");
+  clock.advance(std::chrono::seconds(10));
+  for (std::size_t i = 1; i < Attempts::kKeysMax; ++i) attempts.failed("key " + std::to_string(i));
+  EXPECT_EQ(attempts.wait("first", 2).count(), 0);  // has a place, and is below the limit
+  EXPECT_EQ(attempts.wait("another", 2).count(), Attempts::kWindow.count() - 10);
+  attempts.failed("another");
+  EXPECT_GT(attempts.wait("another", 2).count(), 0);
+  clock.advance(Attempts::kWindow - std::chrono::seconds(10));
+  EXPECT_EQ(attempts.wait("another", 2).count(), 0);  // the first one's time is up
+  attempts.failed("another");
+  EXPECT_GT(attempts.wait("one more", 2).count(), 0);
+}
+
 TEST(SigningKeyFile, IsPrivateAndStays) {
   const std::string path = ::testing::TempDir() + random_hex(system_random(), 8) + ".pem";
   const auto made = SigningKey::load_or_create(path).value();

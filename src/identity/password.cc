@@ -49,7 +49,7 @@ bool check_password(std::string_view hash, std::string_view password) {
 
 std::chrono::seconds Attempts::wait(std::string_view key, int failures_max) {
   const auto found = counts_.find(key);
-  if (found == counts_.end()) return {};
+  if (found == counts_.end()) return room();
   const auto ends = found->second.since + kWindow;
   if (clock_.steady() >= ends) {
     counts_.erase(found);
@@ -59,13 +59,24 @@ std::chrono::seconds Attempts::wait(std::string_view key, int failures_max) {
   return std::chrono::ceil<std::chrono::seconds>(ends - clock_.steady());
 }
 
+std::chrono::seconds Attempts::room() {
+  const auto now = clock_.steady();
+  if (counts_.size() < kKeysMax) return {};
+  if (now < full_until_) return std::chrono::ceil<std::chrono::seconds>(full_until_ - now);
+  std::erase_if(counts_, [&](const auto& one) { return now >= one.second.since + kWindow; });
+  if (counts_.size() < kKeysMax) return {};
+  // One look at all of them lasts until the first of them ends.
+  full_until_ = now + kWindow;
+  for (const auto& [key, count] : counts_) {
+    full_until_ = std::min(full_until_, count.since + kWindow);
+  }
+  return std::chrono::ceil<std::chrono::seconds>(full_until_ - now);
+}
+
 void Attempts::failed(std::string_view key) {
   const auto now = clock_.steady();
-  if (counts_.size() >= kKeysMax) {
-    std::erase_if(counts_, [&](const auto& one) { return now >= one.second.since + kWindow; });
-  }
-  if (counts_.size() >= kKeysMax && !counts_.contains(key))
-    return;  // the address's own count stays
+  // One that cannot be counted has to wait: see wait().
+  if (!counts_.contains(key) && room().count() > 0) return;
   auto& count = counts_[std::string(key)];
   if (count.failures == 0 || now >= count.since + kWindow) count = {.failures = 0, .since = now};
   ++count.failures;

@@ -23,11 +23,12 @@ bool check_password(std::string_view hash, std::string_view password);
 class Attempts {
  public:
   static constexpr std::chrono::seconds kWindow{300};
-  static constexpr std::size_t kKeysMax = 10'000;
+  static constexpr std::size_t kKeysMax = 100'000;  // some 10 MB
 
   explicit Attempts(const Clock& clock) : clock_(clock) {}
 
-  /// How long `key` has to wait, given that `failures_max` are allowed in a window.
+  /// How long `key` has to wait, given that `failures_max` are allowed in a window. While so many
+  /// keys have failed that no other can be counted, every other has to wait.
   std::chrono::seconds wait(std::string_view key, int failures_max);
   void failed(std::string_view key);
   void succeeded(std::string_view key);  // forgets all failures
@@ -38,8 +39,11 @@ class Attempts {
     int failures = 0;
     SteadyTime since{};
   };
+  std::chrono::seconds room();  // zero if there is some
+
   const Clock& clock_;
   std::map<std::string, Count, std::less<>> counts_;
+  SteadyTime full_until_{};
 };
 
 }  // namespace sallyport::identity

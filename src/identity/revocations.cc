@@ -39,7 +39,7 @@ Result<std::unique_ptr<Revocations>> Revocations::open(store::DelegationStore& d
                                                        const Clock& clock) {
   auto revoked = delegations.revoked(clock.now());
   if (!revoked) return fail(revoked);
-  auto rows = logouts.all();
+  auto rows = logouts.all(clock.now());
   if (!rows) return fail(rows);
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->delegations.insert(revoked->begin(), revoked->end());

@@ -29,6 +29,11 @@ Result<MintedTicket> Tickets::mint(const Credential& credential, const std::stri
       std::min<WallTime>(now + options_.ttl_s, credential.authentication.expires_at);
   if (expires_at < now + kTtlMin) return fail(Errc::denied, "the credential is about to expire");
 
+  Credential kept = credential;
+  if (kept.stated.break_glass) {
+    WallTime& ends = kept.authentication.expires_at;
+    ends = std::min<WallTime>(ends, now + options_.break_glass_s);
+  }
   ByteVector secret(kTicketBytes);
   random_.fill(secret);
   MintedTicket ticket{.text = std::string(kPrefix) + to_base64url(secret),
@@ -41,7 +46,7 @@ Result<MintedTicket> Tickets::mint(const Credential& credential, const std::stri
                        .hash = sha256(as_bytes(ticket.text)),
                        .stored_key = keys.stored_key,
                        .server_key = keys.server_key,
-                       .credential = to_json(credential),
+                       .credential = to_json(kept),
                        .created_at = now,
                        .expires_at = expires_at};
   if (auto added = store_.add(row, now); !added) return fail(added);

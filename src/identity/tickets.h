@@ -16,7 +16,8 @@
 namespace sallyport::identity {
 
 struct TicketOptions {
-  std::chrono::seconds ttl_s{15 * 60};  // at most 15 minutes
+  std::chrono::seconds ttl_s{15 * 60};       // at most 15 minutes
+  std::chrono::seconds break_glass_s{3600};  // sessions under break-glass end by then
 };
 
 struct MintedTicket {

@@ -77,6 +77,12 @@ Result<std::vector<ApprovalRow>> ApprovalStore::list(const std::vector<std::stri
   return select(*database_, where + "order by created_us desc, id limit ?", parameters, rows_max);
 }
 
+Result<std::vector<ApprovalRow>> ApprovalStore::overdue(WallTime now, std::size_t rows_max) {
+  return select(*database_,
+                "where state in ('pending', 'approved') and ends_us <= ? order by ends_us limit ?",
+                {us(now), static_cast<std::int64_t>(rows_max)}, rows_max);
+}
+
 Result<std::size_t> ApprovalStore::count(std::string_view requester, std::string_view state,
                                          WallTime now) {
   return number(database_->run(
@@ -126,17 +132,18 @@ Result<bool> ApprovalStore::use(std::string_view id, std::string_view state,
 
 Result<bool> ApprovalStore::vote(const VoteRow& vote) {
   auto rows = database_->run(
-      "insert into approval_vote (request, voter, name, credential, approve, reason, at_us) "
-      "values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing returning voter",
+      "insert into approval_vote (request, voter, name, credential, approve, reason, address, "
+      "at_us) values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing returning voter",
       {vote.request, vote.voter, vote.name, vote.credential, std::int64_t{vote.approve},
-       vote.reason, us(vote.at)});
+       vote.reason, vote.address, us(vote.at)});
   if (!rows) return fail(rows);
   return !rows->empty();
 }
 
 Result<std::vector<VoteRow>> ApprovalStore::votes(std::string_view request) {
   auto rows = database_->run(
-      "select voter, name, credential, approve, reason, at_us from approval_vote where request = ? "
+      "select voter, name, credential, approve, reason, address, at_us from approval_vote where "
+      "request = ? "
       "order by at_us, voter",
       {std::string(request)});
   if (!rows) return fail(rows);
@@ -148,7 +155,8 @@ Result<std::vector<VoteRow>> ApprovalStore::votes(std::string_view request) {
                      .credential = std::get<std::string>(row[2]),
                      .approve = std::get<std::int64_t>(row[3]) != 0,
                      .reason = std::get<std::string>(row[4]),
-                     .at = time_of(row[5])});
+                     .address = std::get<std::string>(row[5]),
+                     .at = time_of(row[6])});
   }
   return votes;
 }

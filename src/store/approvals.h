@@ -31,6 +31,7 @@ struct VoteRow {
   std::string credential;  // JSON
   bool approve = false;
   std::string reason;
+  std::string address;  // that the vote came from
   WallTime at{};
 };
 
@@ -46,6 +47,8 @@ class ApprovalStore {
   /// Newest first; no states: in any.
   Result<std::vector<ApprovalRow>> list(const std::vector<std::string>& states,
                                         std::size_t rows_max);
+  /// In one of the two states that are not final, though their time is up; the oldest first.
+  Result<std::vector<ApprovalRow>> overdue(WallTime now, std::size_t rows_max);
   /// Of those that have not ended.
   Result<std::size_t> count(std::string_view requester, std::string_view state, WallTime now);
   Result<std::size_t> count_since(std::string_view requester, WallTime since);

@@ -72,6 +72,30 @@ constexpr const char* kMigrations[] = {
          login_session text not null,
          at_us integer not null,
          primary key (issuer, subject, login_session)) strict;)",
+    R"(alter table approval_vote add column address text not null default '127.0.0.1';
+       create index approval_open on approval (ends_us) where state in ('pending', 'approved');)",
+    R"(create table delivery (
+         number integer primary key autoincrement,
+         id text not null,
+         hook text not null,
+         body text not null,
+         created_us integer not null,
+         next_us integer not null,
+         attempts integer not null) strict;
+       create index delivery_next on delivery (next_us);
+       create table break_glass (
+         session text primary key,
+         user text not null,
+         requester text not null,
+         connection text not null,
+         ticket text not null,
+         reason text not null,
+         started_us integer not null,
+         due_us integer not null,
+         reviewed_by text not null,
+         reviewed_us integer not null,
+         finding text not null) strict;
+       create index break_glass_open on break_glass (started_us) where reviewed_by = '';)",
 };
 
 int bind(sqlite3_stmt* statement, int at, const Value& value) {

@@ -1,11 +1,12 @@
 #include "store/delegations.h"
 
+#include <limits>
+
 namespace sallyport::store {
 namespace {
 
 constexpr std::chrono::hours kEndedKept{24 * 7};
 constexpr std::chrono::hours kLogoutKept{24 * 367};  // longer than any token may live
-constexpr std::size_t kLogoutsMax = 100'000;
 
 constexpr std::string_view kColumns =
     "id, user, agent, agent_issuer, agent_subject, connection, reason, credential, created_us, "
@@ -103,7 +104,7 @@ Result<bool> DelegationStore::revoke(std::string_view id, WallTime now) {
 Result<std::vector<std::string>> DelegationStore::revoked(WallTime now) {
   auto rows =
       database_->run("select id from delegation where revoked_us is not null and expires_us > ?",
-                     {us(now)}, 1'000'000);
+                     {us(now)}, std::numeric_limits<std::size_t>::max());
   if (!rows) return fail(rows);
   std::vector<std::string> all;
   for (const Row& row : *rows) all.push_back(text(row[0]));
@@ -123,9 +124,12 @@ Result<void> LogoutStore::add(const LogoutRow& row, WallTime now) {
   });
 }
 
-Result<std::vector<LogoutRow>> LogoutStore::all() {
-  auto rows =
-      database_->run("select issuer, subject, login_session, at_us from logout", {}, kLogoutsMax);
+Result<std::vector<LogoutRow>> LogoutStore::all(WallTime now) {
+  auto purged = database_->run("delete from logout where at_us <= ?", {us(now - kLogoutKept)});
+  if (!purged) return fail(purged);
+  // However many: each one that were left out would let somebody in who has logged out.
+  auto rows = database_->run("select issuer, subject, login_session, at_us from logout", {},
+                             std::numeric_limits<std::size_t>::max());
   if (!rows) return fail(rows);
   std::vector<LogoutRow> all;
   for (const Row& row : *rows) {

@@ -63,7 +63,8 @@ class LogoutStore {
 
   /// Those older than any credential can be go.
   Result<void> add(const LogoutRow& row, WallTime now);
-  Result<std::vector<LogoutRow>> all();
+  /// All that count at `now`; the others go.
+  Result<std::vector<LogoutRow>> all(WallTime now);
 
  private:
   Database* database_;

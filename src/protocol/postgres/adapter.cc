@@ -205,6 +205,9 @@ Session Adapter::session_of(LoggedIn& client) {
   session.connection = client.connection;
   session.chain = std::move(client.credential.chain);
   session.authentication = std::move(client.credential.authentication);
+  session.break_glass = client.credential.stated.break_glass;
+  session.ticket = std::move(client.credential.stated.ticket);
+  session.purpose = std::move(client.credential.stated.purpose);
   session.source_ip = peer.ip;
   session.source_port = peer.port;
   session.tls = client.tls;

@@ -37,6 +37,12 @@ class CatalogDesk {
   Task<Result<std::shared_ptr<const catalog::Catalog>>> get(std::shared_ptr<const Target> target,
                                                             std::string database, Want want);
 
+  /// How much a statement would touch, for an approver to read, or why nobody can say: guessed by
+  /// the target's planner over a connection of the gateway's own (upstream_explain.cc).
+  Task<std::string> estimate(std::shared_ptr<const Target> target, std::string database,
+                             const std::vector<std::string>& search_path, const Command& command,
+                             const std::vector<std::uint32_t>& types);
+
   /// Definitions in this database changed, or may have. Any thread.
   void changed(const std::string& connection, const std::string& database);
   /// Something went wrong that an old catalog would explain: read it again, but wait for nothing.

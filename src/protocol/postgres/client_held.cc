@@ -3,14 +3,18 @@
 
 #include "approval/desk.h"
 #include "net/reactor.h"
+#include "protocol/postgres/binary_value.h"
+#include "protocol/postgres/catalog_desk.h"
 #include "protocol/postgres/conversation.h"
 #include "protocol/postgres/settings.h"
 
 namespace sallyport::postgres {
 namespace {
 
-// The clock that ends a request is not ours alone, and a client may leave without a word.
-constexpr std::chrono::seconds look_again{1};
+// A client may leave without a word.
+constexpr std::chrono::seconds look_at_client{1};
+// Another node may have changed the request, which tells nobody here.
+constexpr std::chrono::seconds look_at_store{15};
 
 std::string how_to(const approval::Request& request) {
   return "`sallyport approvals show " + request.id + "`";
@@ -23,6 +27,22 @@ Refusal without_approval(const HeldCommand& held, const approval::Request& reque
           .policy = held.decision.hold ? held.decision.hold->routes.front().policy : "",
           .hint = std::move(hint),
           .request = request.id};
+}
+
+/// What was sent in binary, so that an approver can read it.
+std::vector<std::string> readable_ones(const std::vector<Parameter>& parameters,
+                                       const std::vector<std::uint32_t>& types) {
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& parameter = parameters[i];
+    std::string& text = shown.emplace_back();
+    if (!parameter.binary || !parameter.sent_binary || !parameter.value || i >= types.size()) {
+      continue;
+    }
+    const auto bytes = from_base64(*parameter.value);
+    if (bytes) text = readable(types[i], *bytes).value_or("");  // else a long one, cut
+  }
+  return shown;
 }
 
 }  // namespace
@@ -57,13 +77,24 @@ Task<std::expected<Permit, Refusal>> Conversation::authorize(
                          "approval",
                          "drop some, or ask in a new session")));
   }
-  auto request = guard_.approvals()->ask(session_, held->command, *held->decision.hold, bound);
+  approval::Desk& desk = *guard_.approvals();
+  auto known = desk.asked(session_, held->command, *held->decision.hold, bound);
+  auto request = known && *known ? Result<approval::Request>(std::move(**known))
+                                 : Result<approval::Request>(fail(Errc::denied, ""));
+  if (known && !*known) {
+    // The client has to wait for people anyway; they get to know how much it would touch.
+    approval::Desk::View view{.shown = readable_ones(held->command.parameters, types)};
+    if (target_ != nullptr) {
+      view.estimate = co_await catalogs_.estimate(target_, place_.database, place_.search_path,
+                                                  held->command, types);
+    }
+    request = desk.ask(session_, held->command, *held->decision.hold, bound, std::move(view));
+  }
   if (!request) {
-    const approval::Request none;
+    const std::string& why = known ? request.error().detail : known.error().detail;
     co_return std::unexpected(guard_.refuse(
         session_, *held,
-        without_approval(*held, none, "approval cannot be asked for: " + request.error().detail,
-                         "try again later")));
+        without_approval(*held, {}, "approval cannot be asked for: " + why, "try again later")));
   }
   co_return co_await wait_for(*request, std::move(*held), asked);
 }
@@ -73,11 +104,23 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
   approval::Desk& desk = *guard_.approvals();
   net::Reactor& reactor = net::Reactor::current();
   // The watch may outlive this conversation in another thread's hands.
-  const auto alive = std::make_shared<Conversation*>(this);
-  const auto watch =
-      desk.watch(made.id, reactor.poster(), [weak = std::weak_ptr<Conversation*>(alive)] {
-        if (const auto found = weak.lock()) (*found)->progress_.notify();
-      });
+  struct Told {
+    Conversation* conversation;
+    bool changed = false;
+  };
+  const auto told_of = std::make_shared<Told>(this);
+  const auto watch = desk.watch(made.id, reactor.poster(), [weak = std::weak_ptr<Told>(told_of)] {
+    const auto found = weak.lock();
+    if (!found) return;
+    found->changed = true;
+    found->conversation->progress_.notify();
+  });
+  if (!watch) {
+    co_return std::unexpected(guard_.refuse(
+        session_, held,
+        without_approval(held, made, "too many sessions wait for this approval already",
+                         "run it again once it is approved: " + how_to(made))));
+  }
   const SteadyTime deadline = reactor.now() + options_.approval_s_max;
   struct NoLonger {
     Waiting& waiting;
@@ -85,8 +128,14 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
   } const no_longer{waiting_};
   waiting_ = Waiting::yes;
   bool told = false;
+  Result<std::optional<approval::Request>> found = desk.find(made.id);
+  SteadyTime looked = reactor.now();
   while (true) {
-    const auto found = desk.find(made.id);
+    if (std::exchange(told_of->changed, false) || reactor.now() - looked >= look_at_store ||
+        (found && *found && guard_.clock().now() >= (*found)->ends_at)) {
+      found = desk.find(made.id);
+      looked = reactor.now();
+    }
     if (!found || !*found) {
       co_return std::unexpected(
           guard_.refuse(session_, held,
@@ -143,7 +192,7 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
       if (auto flushed = co_await flush_client(); !flushed) stop("client", flushed.error().detail);
     }
     if (ended_ || reactor.now() >= deadline) co_return std::unexpected(not_yet(held, request));
-    (void)co_await progress_.wait_until(std::min(deadline, reactor.now() + look_again));
+    (void)co_await progress_.wait_until(std::min(deadline, reactor.now() + look_at_client));
   }
 }
 

@@ -94,6 +94,12 @@ class Upstream {
                                                                      std::uint64_t epoch,
                                                                      SteadyTime deadline);
 
+  /// The plan of a statement as JSON, without running it (upstream_explain.cc). On a connection
+  /// that was opened for that; fails at `deadline`.
+  Task<Result<std::string>> explain(const Permit& own, std::string_view sql,
+                                    const std::vector<std::uint32_t>& types,
+                                    const std::vector<Parameter>& parameters, SteadyTime deadline);
+
   /// The server reported a setting by ParameterStatus.
   void note_report(std::string_view name, std::string_view value);
   /// A cancel was sent: it may arrive at any time.

@@ -1,0 +1,75 @@
+#include "store/break_glass.h"
+
+namespace sallyport::store {
+namespace {
+
+constexpr std::size_t rows_max = 200;
+
+std::int64_t us(WallTime time) {
+  return time.time_since_epoch().count();
+}
+
+WallTime time_of(const Value& value) {
+  return WallTime(std::chrono::microseconds(std::get<std::int64_t>(value)));
+}
+
+Result<std::vector<BreakGlassRow>> select(Database& database, std::string_view where,
+                                          const std::vector<Value>& parameters) {
+  auto rows = database.run(
+      "select session, user, requester, connection, ticket, reason, started_us, due_us, "
+      "reviewed_by, reviewed_us, finding from break_glass " +
+          std::string(where),
+      parameters, rows_max);
+  if (!rows) return fail(rows);
+  std::vector<BreakGlassRow> all;
+  for (const Row& row : *rows) {
+    all.push_back({.session = std::get<std::string>(row[0]),
+                   .user = std::get<std::string>(row[1]),
+                   .requester = std::get<std::string>(row[2]),
+                   .connection = std::get<std::string>(row[3]),
+                   .ticket = std::get<std::string>(row[4]),
+                   .reason = std::get<std::string>(row[5]),
+                   .started_at = time_of(row[6]),
+                   .review_due_at = time_of(row[7]),
+                   .reviewed_by = std::get<std::string>(row[8]),
+                   .reviewed_at = time_of(row[9]),
+                   .finding = std::get<std::string>(row[10])});
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<void> BreakGlassStore::add(const BreakGlassRow& row) {
+  auto added = database_->run("insert into break_glass values (?, ?, ?, ?, ?, ?, ?, ?, '', 0, '')",
+                              {row.session, row.user, row.requester, row.connection, row.ticket,
+                               row.reason, us(row.started_at), us(row.review_due_at)});
+  if (!added) return fail(added);
+  return ok();
+}
+
+Result<std::optional<BreakGlassRow>> BreakGlassStore::find(std::string_view session) {
+  auto rows = select(*database_, "where session = ?", {std::string(session)});
+  if (!rows) return fail(rows);
+  if (rows->empty()) return std::nullopt;
+  return std::move(rows->front());
+}
+
+Result<std::vector<BreakGlassRow>> BreakGlassStore::list(bool all) {
+  return select(*database_,
+                all ? "order by started_us desc limit 200"
+                    : "where reviewed_by = '' order by started_us limit 200",
+                {});
+}
+
+Result<bool> BreakGlassStore::review(std::string_view session, std::string_view by,
+                                     std::string_view finding, WallTime now) {
+  auto rows = database_->run(
+      "update break_glass set reviewed_by = ?, reviewed_us = ?, finding = ? "
+      "where session = ? and reviewed_by = '' returning session",
+      {std::string(by), us(now), std::string(finding), std::string(session)});
+  if (!rows) return fail(rows);
+  return !rows->empty();
+}
+
+}  // namespace sallyport::store
