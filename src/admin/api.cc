@@ -68,10 +68,9 @@ std::optional<http::Response> read_stated(const identity::Json& body,
   return std::nullopt;
 }
 
-/// The token of "Authorization: Bearer ...", or "".
-std::string_view bearer(const http::Request& request) {
+/// The token of "Authorization: Bearer ..." (or another scheme, with its space), or "".
+std::string_view token_of(const http::Request& request, std::string_view scheme) {
   const auto header = request.headers.get("Authorization").value_or("");
-  constexpr std::string_view scheme = "Bearer ";
   if (header.size() <= scheme.size() ||
       !http::equal_ignoring_case(header.substr(0, scheme.size()), scheme)) {
     return "";
@@ -79,8 +78,23 @@ std::string_view bearer(const http::Request& request) {
   return http::trim(header.substr(scheme.size()));
 }
 
+/// The key that the proof beside the token was made with.
+Result<std::string> proven_key(const identity::Authenticator& authenticator,
+                               const http::Request& request, std::string_view token) {
+  if (authenticator.proofs() == nullptr) return fail(Errc::denied, "none are taken here");
+  std::vector<std::string_view> proofs;
+  for (const http::Header& header : request.headers.all) {
+    if (http::equal_ignoring_case(header.name, "DPoP")) proofs.push_back(header.value);
+  }
+  if (proofs.size() != 1) return fail(Errc::denied, "there has to be one");
+  return authenticator.proofs()->check(
+      proofs.front(), {.method = request.method, .path = request.path, .token = token});
+}
+
 http::Response unauthorized(std::string_view detail, std::string_view hint) {
   auto response = admin::problem(401, "Not authenticated", detail, hint);
+  response.headers.add("WWW-Authenticate",
+                       "DPoP error=\"invalid_token\", algs=\"ES256 RS256 PS256 EdDSA\"");
   response.headers.add("WWW-Authenticate", "Bearer error=\"invalid_token\", resource_metadata=\"" +
                                                std::string(kMetadata) + "\"");
   return response;
@@ -90,12 +104,25 @@ http::Response unauthorized(std::string_view detail, std::string_view hint) {
 
 net::Task<std::expected<identity::Credential, http::Response>> authenticate(
     const identity::Authenticator& authenticator, const http::Request& request) {
-  const std::string token(bearer(request));
+  std::string token(token_of(request, "Bearer "));
+  identity::Presentation presentation;
+  if (token.empty()) {
+    token = token_of(request, "DPoP ");
+    auto key = token.empty() ? Result<std::string>(std::string())
+                             : proven_key(authenticator, request, token);
+    if (!key) {
+      log::info("proof refused", {{"ip", request.client_ip}, {"reason", key.error().detail}});
+      co_return std::unexpected(
+          unauthorized("the DPoP proof is not good: " + key.error().detail,
+                       "make one for each request, with htm, htu, iat, jti and ath"));
+    }
+    presentation.dpop_key = std::move(*key);
+  }
   if (token.empty()) {
     co_return std::unexpected(
         unauthorized("no bearer token in the Authorization header", "run `sallyport login`"));
   }
-  auto credential = co_await authenticator.verify_token(token);
+  auto credential = co_await authenticator.verify_token(token, std::move(presentation));
   if (!credential) {
     const identity::CredentialError& error = credential.error();
     log::info("token refused", {{"ip", request.client_ip}, {"reason", error.detail}});

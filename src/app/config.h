@@ -91,6 +91,8 @@ struct ConnectionConfig {
   std::filesystem::path ca;  // empty: the system's
   std::string user;
   Secret password;
+  std::string context_key_id;  // empty: the target is not told who a session is for
+  Secret context_key;
   std::vector<std::string> require_auth;  // methods the target may ask for; empty: the default
   std::string env;
   std::map<std::string, std::string> tags;

@@ -11,6 +11,7 @@
 #include "http/target.h"
 #include "http/text.h"
 #include "mask/mask.h"
+#include "protocol/postgres/context.h"
 
 namespace sallyport::app {
 namespace {
@@ -303,6 +304,27 @@ void read_openapi(Fields& fields, ConnectionConfig& connection) {
   connection.http.openapi = *std::move(api);
 }
 
+void read_pass_identity(Reading& reading, const Value& value, ConnectionConfig& connection,
+                        const std::string& name) {
+  Fields fields(value, name + ".pass_identity", reading.problems);
+  connection.context_key_id = fields.text_or("key_id", "k1");
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (connection.context_key_id.empty() || connection.context_key_id.size() > 32 ||
+      !std::ranges::all_of(connection.context_key_id, letter)) {
+    fields.problem("key_id", fmt::format("{}.pass_identity.key_id is no id", name),
+                   "letters and digits, at most 32");
+  }
+  connection.context_key = read_secret(reading, fields, "key", "key: file:context.key");
+  if (!connection.context_key.value.empty() &&
+      connection.context_key.value.size() < postgres::context_key_bytes_min) {
+    fields.problem("key", fmt::format("{}.pass_identity.key is too short", name),
+                   "`openssl rand -hex 32` makes one");
+  }
+  fields.finish();
+}
+
 void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& connection,
                           const std::string& name) {
   HttpConnectionConfig& http = connection.http;
@@ -370,6 +392,9 @@ ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   }
   if (const Value* tls = fields.get("tls")) read_upstream_tls(reading, *tls, connection, name);
   read_credential(reading, fields, connection, name);
+  if (const Value* pass = fields.get("pass_identity")) {
+    read_pass_identity(reading, *pass, connection, name);
+  }
   if (const Value* pool = fields.get("pool")) read_pool(reading, *pool, connection.pool, name);
   connection.env = fields.text_or("env", "");
   read_tags(reading, fields, connection);

@@ -117,6 +117,7 @@ Result<std::unique_ptr<LoginServices>> LoginServices::open(const Config& config,
   services->authenticator_ = std::move(*authenticator);
   services->renew_directory();
   if (!config.admin) return services;
+  services->authenticator_->accept_proofs(config.admin->public_url);
   services->token_service_.emplace(exchange, std::move(*key), *services->authenticator_,
                                    *services->delegations_, system_clock(), system_random(),
                                    record);

@@ -11,6 +11,7 @@
 #include "app/check.h"
 #include "app/completion.h"
 #include "app/demo.h"
+#include "app/install_context.h"
 #include "app/policy_tools.h"
 #include "app/serve.h"
 #include "app/version.h"
@@ -43,6 +44,7 @@ int run(int argc, char** argv) {
   app::add_serve(app);
   app::add_demo(app);
   app::add_check(app);
+  app::add_install_context(app);
   cli::add_login(app);
   cli::add_logout(app);
   cli::add_whoami(app);

@@ -49,6 +49,7 @@ Result<std::shared_ptr<postgres::Target>> make_target(const ConnectionConfig& co
   target->auth = auth_of(connection);
   target->connect_s_max = std::chrono::seconds(connection.connect_timeout_s);
   target->settings = settings_of(connection);
+  target->context = {.id = connection.context_key_id, .key = connection.context_key.value};
   const PoolConfig& pool = connection.pool;
   target->pool = {.reuse = pool.reuse,
                   .max = pool.max,

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "identity/claims.h"
+#include "identity/dpop.h"
 #include "identity/keys.h"
 #include "identity/revocations.h"
 #include "net/task.h"
@@ -32,6 +33,11 @@ class Authenticator {
   /// Waits only if keys have to be fetched; everything else is done on the calling thread.
   net::Task<CredentialResult<Credential>> verify_token(std::string token,
                                                        Presentation presentation = {}) const;
+
+  /// Proofs of DPoP for the HTTP port at `url`; without it a token that is bound so is refused.
+  void accept_proofs(std::string url) { proofs_.emplace(std::move(url), clock_); }
+  /// Null if none are accepted.
+  DpopProofs* proofs() const { return proofs_ ? &*proofs_ : nullptr; }
 
   /// A logout token of one of the issuers.
   net::Task<CredentialResult<LogoutToken>> verify_logout(std::string token) const;
@@ -65,6 +71,7 @@ class Authenticator {
   const std::optional<Own> own_;
   const Revocations* const revocations_;
   std::atomic<std::shared_ptr<const State>> state_;
+  mutable std::optional<DpopProofs> proofs_;
 };
 
 }  // namespace sallyport::identity

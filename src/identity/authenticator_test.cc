@@ -294,6 +294,11 @@ TEST_F(AuthenticatorTest, RefusesABoundTokenThatComesUnbound) {
   ASSERT_TRUE(bound.has_value());
   EXPECT_TRUE(bound->authentication.sender_bound);
   EXPECT_EQ(refused(verify_claims({{"cnf", R"({"jkt":"abc"})"}})), Kind::unbound);
+  const auto proven = key.sign_jwt("at+jwt", claims({{"cnf", R"({"jkt":"abc"})"}}));
+  EXPECT_EQ(refused(verify(proven, {.dpop_key = "abd"})), Kind::unbound);
+  EXPECT_TRUE(verify(proven, {.dpop_key = "abc"})->authentication.sender_bound);
+  EXPECT_EQ(refused(verify_claims({{"cnf", R"({"jkt":""})"}})), Kind::unbound);
+  EXPECT_EQ(refused(verify_claims({{"cnf", R"({"jkt":"abc","x5t#S256":"abc"})"}})), Kind::unbound);
   EXPECT_EQ(refused(verify_claims({{"cnf", "7"}})), Kind::unbound);
 }
 

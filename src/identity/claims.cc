@@ -133,7 +133,14 @@ CredentialResult<bool> check_binding(const Json& claims, const Presentation& pre
   const Json* confirmation = claims.member("cnf");
   if (confirmation == nullptr) return false;
   const auto thumbprint = confirmation->text("x5t#S256");
+  const auto key = confirmation->text("jkt");
   const auto* members = confirmation->object();
+  if (key && members->size() == 1) {
+    if (key->empty() || *key != presentation.dpop_key) {
+      return refuse(Kind::unbound, "DPoP proof is missing or of another key");
+    }
+    return true;
+  }
   if (!thumbprint || members == nullptr || members->size() != 1) {
     return refuse(Kind::unbound, "bound by a method that is not supported");
   }

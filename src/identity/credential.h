@@ -61,6 +61,7 @@ using CredentialResult = std::expected<T, CredentialError>;
 /// What the connection itself proves about who presents a token.
 struct Presentation {
   std::optional<Digest> client_certificate_sha256;  // of the DER, for cnf.x5t#S256 (RFC 8705)
+  std::string dpop_key;  // thumbprint of the key that a proof was made with, for cnf.jkt (RFC 9449)
   /// Not to be used but exchanged (RFC 8693), by this agent, which has proved who it is.
   std::optional<Identity> exchanged_by = std::nullopt;
 };

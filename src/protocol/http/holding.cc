@@ -82,6 +82,12 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
       desk.watch(request.id, reactor.poster(), [weak = std::weak_ptr<Conversation*>(alive)] {
         if (const auto found = weak.lock()) (*found)->changed_.notify();
       });
+  if (!watch) {
+    co_return std::unexpected(
+        guard().refuse(session, held,
+                       without_approval(held, request.id, "too many wait for this approval already",
+                                        "send it again once it is approved")));
+  }
   const SteadyTime deadline = reactor.now() + wait;
   while (true) {
     auto found = desk.find(request.id);

@@ -54,6 +54,9 @@ Task<std::expected<Opened*, http::Response>> Conversation::session_for(
   session.connection = route.target->connection;
   session.chain = std::move(credential->chain);
   session.authentication = std::move(credential->authentication);
+  session.break_glass = credential->stated.break_glass;
+  session.ticket = std::move(credential->stated.ticket);
+  session.purpose = std::move(credential->stated.purpose);
   session.source_ip = source_ip_;
   session.source_port = client_.peer().port;
   session.tls = tls_;

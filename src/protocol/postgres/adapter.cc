@@ -290,7 +290,16 @@ Task<std::expected<Pool::Lease, ledger::SessionEnd>> Adapter::lease(
   if (!target->mask_key.empty() && masking_.concerns(session)) {
     login.settings.emplace_back(sql::mask_key_setting, target->mask_key);
   }
+  const ContextKey context = target->context;
   auto leased = co_await pool_.take(permit, std::move(target), std::move(login), deadline);
+  if (leased && context) {
+    auto told = co_await Pool::upstream(*leased).pass_on(permit, context, session,
+                                                         shared_.guard.clock().now(), deadline);
+    if (!told) {
+      pool_.discard(std::move(*leased), "context", told.error().detail);
+      leased = std::unexpected(Pool::Failure{.error = {Errc::unavailable, told.error().detail}});
+    }
+  }
   if (leased) co_return std::move(*leased);
 
   const Error& problem = leased.error().error;

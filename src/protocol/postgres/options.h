@@ -14,6 +14,7 @@
 
 #include "mask/masker.h"
 #include "net/tls.h"
+#include "protocol/postgres/context.h"
 
 namespace sallyport::postgres {
 
@@ -54,6 +55,7 @@ struct Target {
   /// the client's.
   std::vector<std::pair<std::string, std::string>> settings;
   PoolOptions pool;
+  ContextKey context;  // empty: the target is not told who a session is for
   /// 64 hex digits, for masks of the kind `hash`: a setting of every session.
   std::string mask_key;
   mask::Mode detect = mask::Mode::off;  // what becomes of what detectors find in answers

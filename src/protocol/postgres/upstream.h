@@ -88,6 +88,11 @@ class Upstream {
   /// has had nothing to say since the reset.
   Task<Result<void>> hand_over(const Permit& session, std::string_view label, SteadyTime deadline);
 
+  /// Tells the server process who its session is for (context.h): before
+  /// anything of the client is sent.
+  Task<Result<void>> pass_on(const Permit& permit, const ContextKey& key, const Session& session,
+                             WallTime now, SteadyTime deadline);
+
   /// What the database defines, in one transaction that reads only (upstream_catalog.cc). Under a
   /// Permit of the gateway's own; fails at `deadline`.
   Task<Result<std::shared_ptr<const catalog::Catalog>>> read_catalog(const Permit& own,
