@@ -341,6 +341,42 @@ TEST_F(DeskTest, SurvivesARestart) {
   EXPECT_TRUE(*desk().use(before.id));
 }
 
+TEST_F(DeskTest, WhatEndsByItselfIsToldOnce) {
+  hold_.routes[0].quorum = 1;
+  const std::string approved = ask().id;
+  (void)desk().vote(approved, person("bob"), true, "", here);
+  command_.text = "delete from orders where id = 1";
+  const std::string pending = ask().id;
+  events_.clear();
+  desk().sweep();
+  EXPECT_EQ(events_, std::vector<std::string>{});
+  clock_.pass(1000s);
+  EXPECT_EQ((*desk().find(pending))->state, State::expired);  // already before the sweep
+  desk().sweep();
+  desk().sweep();
+  std::ranges::sort(events_);
+  EXPECT_EQ(events_, (std::vector<std::string>{"expired ", "lapsed "}));
+  EXPECT_EQ(desk().list(State::expired)->size(), 1u);
+  EXPECT_EQ(desk().list(std::nullopt)->size(), 0u);
+}
+
+TEST_F(DeskTest, WhatAnApproverIsShownIsKept) {
+  command_.parameters = {{.value = "AAAAKg==", .binary = true}, {.value = "x"}};
+  command_.safeguards = {{.action = {"reveal", {"Column", "c"}}, .effect = "partial"}};
+  auto asked = desk().ask(session_, command_, hold_, bound_,
+                          {.estimate = "about 3 rows", .shown = {"42", ""}});
+  ASSERT_TRUE(asked) << asked.error().detail;
+  (void)desk().vote(asked->id, person("bob"), true, "", here);
+  const Request found = **desk().find(asked->id);
+  EXPECT_EQ(found.estimate, "about 3 rows");
+  EXPECT_EQ(found.shown, (std::vector<std::string>{"42", ""}));
+  ASSERT_EQ(found.safeguards.size(), 1u);
+  EXPECT_EQ(found.safeguards[0].effect, "partial");
+  EXPECT_EQ(found.votes.at(0).address, here);
+  // It changes nothing of what is approved.
+  EXPECT_EQ(ask().id, asked->id);
+}
+
 TEST_F(DeskTest, OneChainCannotFillTheDesk) {
   for (int i = 0; i < 20; ++i) {
     command_.text = "delete from orders where id = " + std::to_string(i);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/bytes.h"
@@ -68,7 +69,7 @@ Result<std::string> plan_summary(std::string_view json) {
     if (node["Plans"].get(below) != simdjson::SUCCESS) continue;
     for (const dom::element one : below) todo.push_back(one);
   }
-  std::string summary = fmt::format("about {:.0f} rows", rows_of(plan));
+  std::string summary = fmt::format("about {:.0f} rows", std::clamp(rows_of(plan), 0.0, 1e15));
   for (std::size_t i = 0; i < std::min(steps.size(), steps_max); ++i) {
     summary += (i == 0 ? ": " : ", ") + steps[i];
   }
