@@ -123,6 +123,9 @@ net::Task<http::Response> BreakGlassApi::review(identity::Credential who, http::
   if (const auto why_not = why_no_review(**row, who, request.client_ip)) {
     co_return problem(403, "Not permitted", *why_not);
   }
+  if (!(*row)->reviewed_by.empty()) {
+    co_return problem(409, "Not counted", "it has been reviewed already");
+  }
   const std::string by = who.chain.subject().id;
   auto recorded = co_await record_({.who = by,
                                     .action = "break_glass.reviewed",

@@ -21,7 +21,7 @@ TEST(JwkThumbprint, IsThatOfRfc7638) {
   EXPECT_FALSE(jwk_thumbprint("[]"));
 }
 
-class DpopTest : public testing::Test {
+class DpopTest : public ::testing::Test {
  protected:
   using Changes = std::map<std::string, std::string>;
 
