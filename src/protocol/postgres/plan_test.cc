@@ -7,17 +7,12 @@ namespace {
 
 TEST(PlanSummary, SaysRowsAndTablesAndNoValue) {
   // As PostgreSQL 15 says it.
-  EXPECT_EQ(plan_summary(R"plan([{"Plan": {"Node Type": "ModifyTable", "Operation": "Delete",
-      "Relation Name": "orders", "Alias": "orders", "Startup Cost": 0.0, "Total Cost": 21.5,
-      "Plan Rows": 0, "Plan Width": 0, "Plans": [{"Node Type": "Seq Scan",
-      "Parent Relationship": "Outer", "Relation Name": "orders", "Plan Rows": 17, "Plan Width": 6,
-      "Filter": "(secret = 'hunter2'::text)"}]
-}
-}])")
-                .value(),
-            "about 17 rows: Delete on orders, Seq Scan on orders");
-EXPECT_EQ(plan_summary(R"([{"Plan": {"Node Type": "Result", "Plan Rows": 1}}])plan")
-                .value(),
+  const std::string_view plan = R"plan([{"Plan": {"Node Type": "ModifyTable",
+      "Operation": "Delete", "Relation Name": "orders", "Plan Rows": 0, "Plan Width": 0,
+      "Plans": [{"Node Type": "Seq Scan", "Relation Name": "orders", "Plan Rows": 17,
+      "Filter": "(secret = 'hunter2'::text)"}]}}])plan";
+  EXPECT_EQ(plan_summary(plan).value(), "about 17 rows: Delete on orders, Seq Scan on orders");
+  EXPECT_EQ(plan_summary(R"([{"Plan": {"Node Type": "Result", "Plan Rows": 1}}])").value(),
             "about 1 rows");
 }
 
