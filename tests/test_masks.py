@@ -78,6 +78,8 @@ PSQL = (r"\d;\d customers;\d+ customers;\d+ mails;\dt+;\df;\df+;\l;\l+;\dn+;\du;
 
 @pytest.mark.parametrize("command", PSQL.split(";"))
 def test_psql_describes_as_if_nothing_were_masked(lab, command):
+    if MAJOR >= 17 and command in ("\\l", "\\l+", "\\dO"):
+        pytest.skip("psql 15 asks for columns that servers since 17 call otherwise")
     masked, clear = lab.psql("reader", command), lab.psql("admin", command)
     assert (masked.stdout, masked.stderr) == (clear.stdout, clear.stderr)
 
