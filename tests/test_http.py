@@ -1,6 +1,8 @@
 """HTTP through the gateway: curl, requests, httpx and an agent's token, unmodified, to a real server behind it."""
 
 import json
+import os
+import socketserver
 import subprocess
 import threading
 import time
@@ -8,6 +10,7 @@ import time
 import httpx
 import pytest
 import requests
+from conftest import BINARY
 from web import CONNECTION, SECRET, Recorder, WebGateway
 
 
@@ -336,4 +339,48 @@ def test_revocation_of_policies_ends_a_stream(target, tmp_path):
             assert time.monotonic() - began < 2
     finally:
         gateway.stop()
+    gateway.verify()
+
+
+def test_sallyport_http_curl(gateway, target):
+    def run(*arguments):
+        return subprocess.run(
+            [BINARY, "http", "curl", *arguments], capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "SALLYPORT_GATEWAY": f"http://127.0.0.1:{gateway.ports['admin']}",
+                 "SALLYPORT_TOKEN": gateway.token()})
+    done = run("crm", "/customers/7?a=b", "--", "-sS", "-X", "POST", "--data", "x=1")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["line"] == "POST /customers/7?a=b HTTP/1.1"
+    assert "spt_" not in str(target.requests)
+    assert run("nothing", "/x").returncode == 1
+    # The ticket is for one connection, and is in no argument that others can see.
+    with_trace = run("crm", "/customers/7", "--", "-sS", "-v")
+    assert "HTTP/1.1 200" in with_trace.stderr
+
+
+
+def test_an_answer_before_the_body_is_over_ends_the_request(tmp_path):
+    class Early(socketserver.StreamRequestHandler):
+        def handle(self):  # reads no body
+            while self.rfile.readline() not in (b"\r\n", b""):
+                pass
+            self.wfile.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nbig!")
+            self.wfile.flush()
+            time.sleep(20)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+    with Server(("127.0.0.1", 0), Early) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        gateway = WebGateway(tmp_path, CONNECTION.format(port=server.server_address[1])).start()
+        try:
+            began = time.monotonic()
+            answer = gateway.raw(
+                f"POST /c/crm/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 16000000\r\n"
+                f"Authorization: {gateway.bearer()['Authorization']}\r\n\r\n".encode() + b"x" * 1000, keep=True)
+            assert answer.startswith(b"HTTP/1.1 413 ") and answer.endswith(b"big!")
+            assert b"Connection: close" in answer and time.monotonic() - began < 5
+        finally:
+            gateway.stop()
+            server.shutdown()
     gateway.verify()

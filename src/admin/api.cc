@@ -241,14 +241,13 @@ http::Response Api::mint(const identity::Credential& credential, std::string_vie
     log::error("ticket not minted", {{"error", ticket.error().detail}});
     return problem(503, "Unavailable", "the ticket cannot be kept right now", "try again");
   }
-  return fresh(201, {{"ticket", ticket->text},
-                     {"user", ticket->user},
-                     {"connection", found->name},
-                     {"protocol", found->protocol},
-                     {"host", found->host},
-                     {"port", found->port},
-                     {"database", found->database},
-                     {"expires_at", to_iso8601(ticket->expires_at)}});
+  boost::json::object minted{
+      {"ticket", ticket->text},      {"user", ticket->user},
+      {"connection", found->name},   {"protocol", found->protocol},
+      {"host", found->host},         {"port", found->port},
+      {"database", found->database}, {"expires_at", to_iso8601(ticket->expires_at)}};
+  if (!found->url.empty()) minted["url"] = found->url;
+  return fresh(201, minted);
 }
 
 }  // namespace sallyport::admin

@@ -20,6 +20,7 @@
 #include "cli/connect.h"
 #include "cli/delegate.h"
 #include "cli/env.h"
+#include "cli/http.h"
 #include "cli/ledger.h"
 #include "cli/login.h"
 #include "cli/logout.h"
@@ -52,6 +53,7 @@ int run(int argc, char** argv) {
   cli::add_classify(app);
   cli::add_env(app);
   cli::add_ticket(app);
+  cli::add_http(app);
   cli::add_approvals(app);
   cli::add_delegate(app);
   cli::add_sessions(app);

@@ -155,6 +155,7 @@ Result<Ticket> fetch_ticket(const ClientOptions& options, const std::string& con
                 .host = read("host"),
                 .port = static_cast<std::uint16_t>(port ? port->integer().value_or(0) : 0),
                 .database = read("database"),
+                .url = read("url"),
                 .expires_at = read("expires_at"),
                 .ca_file = client->ca_file()};
   if (ticket.text.empty() || ticket.host.empty() || ticket.port == 0) {

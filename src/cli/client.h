@@ -56,6 +56,7 @@ struct Ticket {
   std::string host;
   std::uint16_t port = 0;
   std::string database;
+  std::string url;  // of an HTTP connection, no slash behind; else empty
   std::string expires_at;
   std::string ca_file;  // as the client knows the gateway by; empty: the system's
 };

@@ -57,7 +57,8 @@ class Conversation {
     Route route;
     Opened* opened = nullptr;
     std::optional<Permit> permit;
-    std::string held_body;  // read before it was decided
+    std::string held_body;   // read before it was decided
+    bool body_sent = false;  // all of it, to the target
     bool body_held = false;
     SteadyTime began{};
     int status = 0;              // of what the client got, or 0
@@ -100,6 +101,7 @@ class Conversation {
   Task<std::expected<Permit, Refusal>> authorize(Exchange& exchange, Command command);
   Task<bool> forward(Exchange& exchange);
   Task<void> over(Exchange& exchange, Upstream& upstream);
+  Task<void> end_body(Exchange& exchange, Upstream& upstream);
   Task<void> send_body(Exchange& exchange, Upstream& upstream);
   Task<void> relay(Exchange& exchange, Upstream& upstream);
   Task<void> relay_body(Exchange& exchange, Upstream& upstream, const http::ResponseHead& head,

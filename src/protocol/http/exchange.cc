@@ -141,7 +141,7 @@ Task<bool> Conversation::forward(Exchange& exchange) {
     const bool once_more = unseen && exchange.permit && exchange.permit->command().read_only &&
                            !head.has_body() && ended_.empty() && !again;
     if (once_more) continue;
-    const bool reusable = exchange.reusable && !exchange.failure && body_->done();
+    const bool reusable = exchange.reusable && !exchange.failure && exchange.body_sent;
     if (reusable) adapter_.pool_.give_back(std::move(taken->upstream));
     break;
   }
@@ -179,7 +179,10 @@ Task<void> Conversation::over(Exchange& exchange, Upstream& upstream) {
     exchange.failure = std::move(sent.error());
     co_return;
   }
-  if (body_->done() && !exchange.body_held) co_return co_await relay(exchange, upstream);
+  if (body_->done() && !exchange.body_held) {
+    exchange.body_sent = true;
+    co_return co_await relay(exchange, upstream);
+  }
   (void)co_await net::both(send_body(exchange, upstream), relay(exchange, upstream));
 }
 
@@ -208,7 +211,7 @@ Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
           co_await upstream.send_body(*exchange.permit, as_bytes(exchange.held_body), chunked);
       if (!sent) co_return;
     }
-    if (exchange.permit) (void)co_await upstream.end_body(*exchange.permit, chunked);
+    if (exchange.permit) co_await end_body(exchange, upstream);
     co_return;
   }
   if (std::exchange(continue_owed_, false)) {
@@ -236,18 +239,27 @@ Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
       co_return upstream.close();
     }
   }
-  if (exchange.permit) (void)co_await upstream.end_body(*exchange.permit, chunked);
+  if (exchange.permit) co_await end_body(exchange, upstream);
+}
+
+Task<void> Conversation::end_body(Exchange& exchange, Upstream& upstream) {
+  auto ended = co_await upstream.end_body(*exchange.permit, is_chunked(exchange.head));
+  exchange.body_sent = ended.has_value();
 }
 
 /// The target's answer, released when the record of the request is safe.
 Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
-  // Whoever still reads the client's body is to stop when this is over.
+  // Whoever still passes the client's body on is to stop when this is over.
   struct Stop {
     Conversation& self;
+    const Exchange& exchange;
+    Upstream& upstream;
     ~Stop() {
-      if (!self.body_->done()) self.client_.set_read_deadline(SteadyTime::min());
+      if (exchange.body_sent) return;
+      upstream.close();
+      self.client_.set_read_deadline(SteadyTime::min());
     }
-  } const stop{*this};
+  } const stop{*this, exchange, upstream};
   const bool to_head = exchange.head.request.method == "HEAD";
   auto head = co_await upstream.head(to_head);
   if (!head) {

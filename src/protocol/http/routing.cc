@@ -28,6 +28,15 @@ std::optional<ByPath> find_by_path(const Options& options, std::string_view path
   return ByPath{found->second, std::string(prefix), rest.empty() ? "/" : std::string(rest)};
 }
 
+bool is_loopback(std::string_view name) {
+  return name == "127.0.0.1" || name == "[::1]" || name == "localhost";
+}
+
+/// The listener's own name; on this machine alone, every name of it.
+bool is_own(const Options& options, std::string_view name) {
+  return name == options.public_host || (is_loopback(name) && is_loopback(options.public_host));
+}
+
 std::string scheme(const Options& options) {
   return options.tls != nullptr || options.public_url.starts_with("https:") ? "https://"
                                                                             : "http://";
@@ -53,7 +62,7 @@ std::expected<Route, OwnPage> route(const Options& options, std::string_view hos
     }
     return Route{target, "", std::string(path), std::move(resource)};
   }
-  if (name != options.public_host) return std::unexpected(OwnPage{Own::misdirected, ""});
+  if (!is_own(options, name)) return std::unexpected(OwnPage{Own::misdirected, ""});
   if (path == keys_path) return std::unexpected(OwnPage{Own::keys, ""});
   if (path.starts_with(metadata_path)) {
     const auto of = find_by_path(options, path.substr(metadata_path.size()));
