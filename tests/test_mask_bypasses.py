@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 import mask_attacks
+import more_mask_attacks
 from masked import MaskLab
 from mask_attacks import BYTES, ORACLES, PROTECTION, SQL
 
@@ -127,6 +128,8 @@ class Wire:
         self.listener.close()
 
 
+EVERY_BYTES = BYTES + [("more", sql) for sql in more_mask_attacks.BYTES]
+EVERY_ORACLE = ORACLES + [("more", sql) for sql in more_mask_attacks.ORACLES]
 MODES = ["simple", "extended", "binary"]
 
 
@@ -172,7 +175,7 @@ def named(attack):
     return f"{attack[0]}-{' ; '.join(attack[1:])[:70]}"
 
 
-@pytest.mark.parametrize("attack", BYTES, ids=named)
+@pytest.mark.parametrize("attack", EVERY_BYTES, ids=named)
 def test_no_value_leaves(lab, attack):
     statements = attack[1:]
     with lab.target.connect("postgres") as admin:
@@ -192,7 +195,7 @@ def test_no_value_leaves(lab, attack):
         through.close()
 
 
-@pytest.mark.parametrize("oracle", ORACLES, ids=named)
+@pytest.mark.parametrize("oracle", EVERY_ORACLE, ids=named)
 def test_no_guess_is_answered(lab, oracle):
     right, wrong = mask_attacks.GUESSED, mask_attacks.GUESSED.replace("mammoth", "mammuth")
     direct = Wire(lab.target.port)
@@ -227,7 +230,7 @@ def test_nothing_was_laundered_and_nothing_is_in_ledger_or_log(lab):
     wire.close()
     lab.stop()
     ledger = str(lab.records()).encode()
-    typed = [text.lower().encode() for attack in BYTES for text in attack[1:]]
+    typed = [text.lower().encode() for attack in EVERY_BYTES for text in attack[1:]]
     for label, needle in NEEDLES:
         if any(needle in text for text in typed):
             continue  # the client said it itself
