@@ -11,28 +11,12 @@ import httpx
 import pytest
 import requests
 from conftest import BINARY
-from web import CONNECTION, SECRET, Recorder, WebGateway
-
-
-@pytest.fixture(scope="module")
-def target():
-    recorder = Recorder()
-    yield recorder
-    recorder.close()
+from web import CONNECTION, SECRET, WebGateway, forget, running_gateway, target  # noqa: F401
 
 
 @pytest.fixture(scope="module")
 def gateway(target, tmp_path_factory):
-    running = WebGateway(tmp_path_factory.mktemp("http"), CONNECTION.format(port=target.port)).start()
-    yield running
-    running.stop()
-    running.verify()
-
-
-@pytest.fixture(autouse=True)
-def forget(target):
-    target.requests.clear()
-    target.special.clear()
+    yield from running_gateway(WebGateway(tmp_path_factory.mktemp("http"), CONNECTION.format(port=target.port)))
 
 
 def curl(*arguments):

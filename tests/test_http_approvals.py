@@ -9,7 +9,7 @@ import time
 import pytest
 import requests
 from conftest import BINARY
-from web import CONNECTION, Recorder, WebGateway
+from web import CONNECTION, WebGateway, forget, running_gateway, target  # noqa: F401
 
 POLICIES = """\
 @id("connect") permit (principal, action == Action::"connect", resource);
@@ -26,23 +26,8 @@ when {
 
 
 @pytest.fixture(scope="module")
-def target():
-    recorder = Recorder()
-    yield recorder
-    recorder.close()
-
-
-@pytest.fixture(scope="module")
 def gateway(target, tmp_path_factory):
-    running = WebGateway(tmp_path_factory.mktemp("approvals"), CONNECTION.format(port=target.port), POLICIES).start()
-    yield running
-    running.stop()
-    running.verify()
-
-
-@pytest.fixture(autouse=True)
-def forget(target):
-    target.requests.clear()
+    yield from running_gateway(WebGateway(tmp_path_factory.mktemp("approvals"), CONNECTION.format(port=target.port), POLICIES))
 
 
 def approvals(gateway, *arguments):

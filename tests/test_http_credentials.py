@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from conftest import BINARY
-from web import CONNECTION, SECRET, Recorder, WebGateway
+from web import CONNECTION, SECRET, WebGateway, forget, running_gateway, target  # noqa: F401
 
 BASIC = """\
   basic:
@@ -32,25 +32,9 @@ POLICIES = """\
 
 
 @pytest.fixture(scope="module")
-def target():
-    recorder = Recorder()
-    yield recorder
-    recorder.close()
-
-
-@pytest.fixture(scope="module")
 def gateway(target, tmp_path_factory):
-    running = WebGateway(tmp_path_factory.mktemp("credentials"),
-                         CONNECTION.format(port=target.port) + BASIC.format(port=target.port), POLICIES).start()
-    yield running
-    running.stop()
-    running.verify()
-
-
-@pytest.fixture(autouse=True)
-def forget(target):
-    target.requests.clear()
-    target.special.clear()
+    yield from running_gateway(WebGateway(tmp_path_factory.mktemp("credentials"),
+                         CONNECTION.format(port=target.port) + BASIC.format(port=target.port), POLICIES))
 
 
 def decoded(part):

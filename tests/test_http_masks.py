@@ -12,7 +12,7 @@ import zlib
 import pytest
 import requests
 from conftest import BINARY
-from web import CONNECTION, POLICIES, Recorder, WebGateway
+from web import CONNECTION, POLICIES, WebGateway, forget, running_gateway, target  # noqa: F401
 
 CANARY = "canary-7f31"
 MAIL = f"{CANARY}.smith@example.com"
@@ -62,26 +62,10 @@ when { resource in Connection::"api" || resource in Connection::"mail" };
 
 
 @pytest.fixture(scope="module")
-def target():
-    recorder = Recorder()
-    yield recorder
-    recorder.close()
-
-
-@pytest.fixture(scope="module")
 def gateway(target, tmp_path_factory):
     running = WebGateway(tmp_path_factory.mktemp("http-masks"), CONNECTIONS.format(port=target.port), MORE_POLICIES)
     (running.folder / "api.yaml").write_text(OPENAPI)
-    running.start()
-    yield running
-    running.stop()
-    running.verify()
-
-
-@pytest.fixture(autouse=True)
-def forget(target):
-    target.requests.clear()
-    target.special.clear()
+    yield from running_gateway(running)
 
 
 def serve(target, path, body, content_type="application/json", chunk=0, status=200, **headers):

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import pytest
 from conftest import BINARY, reactor_options
 from local_issuer import LocalIssuer
 from own_postgres import free_port
@@ -167,3 +168,25 @@ class WebGateway(Gateway):
             except (TimeoutError, ConnectionResetError):
                 pass
             return answer
+
+
+def running_gateway(gateway):
+    """For a fixture: `yield from running_gateway(WebGateway(...))`. Its ledger is verified in the end."""
+    yield gateway.start()
+    gateway.stop()
+    gateway.verify()
+
+
+# Fixtures, for tests to import.
+
+@pytest.fixture(scope="module")
+def target():
+    recorder = Recorder()
+    yield recorder
+    recorder.close()
+
+
+@pytest.fixture(autouse=True)
+def forget(target):
+    target.requests.clear()
+    target.special.clear()

@@ -18,6 +18,7 @@
 #include "app/postgres_options.h"
 #include "app/version.h"
 #include "app/web_options.h"
+#include "base/counted.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cedar/extension.h"
@@ -563,11 +564,7 @@ net::Task<void> Gateway::accept_clients(std::unique_ptr<net::Listener> listener,
 
 net::Task<void> Gateway::serve_client(Worker& worker, std::unique_ptr<net::Stream> client,
                                       Serve serve) {
-  struct Count {
-    std::atomic<std::size_t>& of;
-    explicit Count(std::atomic<std::size_t>& counted) : of(counted) { ++of; }
-    ~Count() { --of; }
-  } const count(clients_);
+  const Counted count(clients_);
   co_await serve(worker, std::move(client));
 }
 

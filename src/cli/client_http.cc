@@ -1,23 +1,13 @@
 #include "cli/client_http.h"
 
-#include <curl/curl.h>
-
-#include <memory>
-
+#include "identity/curl.h"
 #include "identity/fetcher.h"
 
 namespace sallyport::cli {
 namespace {
 
 constexpr std::size_t kBodyBytesMax = std::size_t{1} << 20;
-constexpr long kTimeoutS = 30;
-
-struct FreeCurl {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
+constexpr long kTimeoutMs = 30'000;
 
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* into) {
   auto& body = static_cast<HttpAnswer*>(into)->body;
@@ -51,20 +41,11 @@ Result<HttpAnswer> http_call(const HttpAsk& ask) {
   if (!identity::is_fetchable(ask.url)) {
     return fail(Errc::invalid, ask.url + " is not an https:// address");
   }
-  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-  (void)once;
-  const std::unique_ptr<CURL, FreeCurl> curl(curl_easy_init());
+  const identity::Curl curl = identity::make_curl(ask.url, ask.ca_file);
   if (!curl) return fail(Errc::unavailable, "libcurl");
   HttpAnswer answer;
   CURL* handle = curl.get();
-  curl_easy_setopt(handle, CURLOPT_URL, ask.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT, kTimeoutS);
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  curl_easy_setopt(handle, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
-  if (!ask.ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, ask.ca_file.c_str());
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, kTimeoutMs);  // people wait for it
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer);
 
@@ -72,7 +53,7 @@ Result<HttpAnswer> http_call(const HttpAsk& ask) {
   const std::string authorization = "Authorization: Bearer " + ask.bearer;
   if (!ask.bearer.empty()) headers = curl_slist_append(headers, authorization.c_str());
   if (!ask.json.empty()) headers = curl_slist_append(headers, "Content-Type: application/json");
-  const std::unique_ptr<curl_slist, FreeList> owned(headers);
+  const identity::CurlList owned(headers);
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
   const std::string& body = ask.json.empty() ? ask.form : ask.json;
   if (!body.empty()) {

@@ -1,22 +1,12 @@
 #include "identity/fetcher.h"
 
-#include <curl/curl.h>
-
-#include <memory>
-
 #include "base/numbers.h"
 #include "http/text.h"
+#include "identity/curl.h"
 #include "identity/jwk.h"
 
 namespace sallyport::identity {
 namespace {
-
-constexpr long kTimeoutMs = 10'000;
-
-struct CurlFree {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
-};
-using Curl = std::unique_ptr<CURL, CurlFree>;
 
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* into) {
   auto& body = static_cast<Fetched*>(into)->body;
@@ -44,18 +34,10 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* into) {
 
 Result<Fetched> fetch(const std::string& url, const std::string& ca_file) {
   if (!is_fetchable(url)) return fail(Errc::invalid, url + " is not an https URL");
-  const Curl curl(curl_easy_init());
+  const Curl curl = make_curl(url, ca_file);
   if (!curl) return fail(Errc::unavailable, "libcurl");
   Fetched fetched;
   CURL* handle = curl.get();
-  curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, kTimeoutMs);
-  curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  curl_easy_setopt(handle, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
-  if (!ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, ca_file.c_str());
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &fetched);
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
@@ -82,11 +64,6 @@ bool is_fetchable(std::string_view url) {
   const auto host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
                                                : authority.substr(0, authority.find(':'));
   return host == "127.0.0.1" || host == "localhost" || host == "[::1]";
-}
-
-CurlFetcher::CurlFetcher() {
-  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-  (void)once;
 }
 
 void CurlFetcher::get(std::string url, std::string ca_file, Done done) {

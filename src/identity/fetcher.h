@@ -30,7 +30,6 @@ bool is_fetchable(std::string_view url);
 /// libcurl: no redirects, no other protocol, 256 KiB, 10 s, a certificate that is verified.
 class CurlFetcher final : public Fetcher {
  public:
-  CurlFetcher();
   void get(std::string url, std::string ca_file, Done done) override;
 
  private:

@@ -1,5 +1,6 @@
 #include "protocol/http/adapter.h"
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "net/reactor.h"
 #include "protocol/http/conversation.h"
@@ -49,11 +50,7 @@ Task<void> Adapter::serve(std::unique_ptr<net::Stream> client) {
     client->close();
     co_return;
   }
-  struct Count {
-    std::size_t& of;
-    explicit Count(std::size_t& counted) : of(counted) { ++of; }
-    ~Count() { --of; }
-  } const count(clients_);
+  const Counted count(clients_);
   const auto context = options_->tls;
   if (context == nullptr) co_return co_await serve_over(std::move(client), false);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "core/resource_id.h"
@@ -173,11 +174,7 @@ Task<void> Adapter::serve(std::unique_ptr<net::Stream> stream) {
     stream->close();
     co_return;
   }
-  struct Count {
-    std::size_t& of;
-    explicit Count(std::size_t& counted) : of(counted) { ++of; }
-    ~Count() { --of; }
-  } const count(clients_);
+  const Counted count(clients_);
   auto client = co_await log_in(std::move(stream), *options, deadline);
   if (client == nullptr) co_return;
 
