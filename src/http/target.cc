@@ -16,9 +16,10 @@ bool is_plain_path_char(char c) {
   return is_unreserved(c) || (c != '\0' && std::string_view("!$&'()*+,=:@/").contains(c));
 }
 
-/// More than RFC 3986 allows, because browsers send it; nothing that could end a query.
+/// More than RFC 3986 allows, because browsers send it; nothing that could end a query. A ';'
+/// stands between parameters for some servers and in a value for others.
 bool is_query_char(char c) {
-  return c > ' ' && c < '\x7f' && c != '#' && c != '"' && c != '<' && c != '>';
+  return c > ' ' && c < '\x7f' && c != '#' && c != '"' && c != '<' && c != '>' && c != ';';
 }
 
 bool is_refused_when_encoded(char c) {

@@ -77,7 +77,7 @@ http::BodyForm form_of(const http::RequestHead& head) {
   return {usual ? Kind::length : Kind::none, 0};
 }
 
-/// Of all that the target would act on. `body` is the digest of the body, or empty.
+/// Of all that the target would act on.
 std::string hash_of(std::string_view method, std::string_view authority, std::string_view path,
                     std::string_view query, Bytes body) {
   Sha256 sha;

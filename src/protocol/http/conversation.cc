@@ -238,12 +238,19 @@ Task<bool> Conversation::write_client(std::string_view bytes) {
   co_return written.has_value();
 }
 
+/// The client may wait for that before it sends its body (RFC 9110 section 10.1.1).
+Task<bool> Conversation::tell_to_continue() {
+  if (!std::exchange(continue_owed_, false)) co_return true;
+  co_return co_await write_client("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
 Task<bool> Conversation::drop_body() {
+  const SteadyTime deadline = net::Reactor::current().now() + options_->body_s_max;
   while (!body_->done()) {
     auto piece = body_->take(input_);
     if (!piece) co_return false;
     if (!piece->empty() || body_->done()) continue;
-    const bool more = co_await read_client(net::Reactor::current().now() + options_->body_s_max);
+    const bool more = co_await read_client(deadline);
     if (!more) co_return false;
   }
   co_return true;

@@ -65,8 +65,10 @@ class Conversation {
     std::uint64_t released = 0;  // bytes of the target's body
     bool answered = false;       // some of the target's answer went to the client
     bool settled = false;
+    bool closes = true;                       // the client's connection, as the answer said
     bool reusable = false;                    // the target's connection
     std::optional<Error> failure;             // of the target
+    bool unrecorded = false;                  // that is why it failed
     bool leaked = false;                      // its credential was in what it said
     std::optional<http::Rejection> rejected;  // the client's body
     Masks masks;
@@ -84,6 +86,7 @@ class Conversation {
   Task<bool> respond(http::Response response, const http::RequestHead& head);
   Task<void> refuse_bytes(const http::Rejection& rejection);
   Task<bool> write_client(std::string_view bytes);
+  Task<bool> tell_to_continue();
   Task<bool> drop_body();
   Task<void> linger();
   void finished(const Exchange& exchange);

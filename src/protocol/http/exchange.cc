@@ -13,7 +13,6 @@
 namespace sallyport::web {
 namespace {
 
-constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 /// What of an answer is gathered before it is sent; more than that at once is not copied twice.
 constexpr std::size_t gathered_bytes_max = std::size_t{32} * 1024;
 
@@ -129,6 +128,11 @@ Task<bool> Conversation::forward(Exchange& exchange) {
       exchange.failure = std::move(taken.error());
       break;
     }
+    // While this waited for the disk and for the target, nobody could have closed what is now sent.
+    if (!ended_.empty()) {
+      exchange.failure = Error(Errc::closed, "ended before it was sent: " + ended_);
+      break;
+    }
     Upstream& upstream = *taken->upstream;
     upstream_ = &upstream;
     exchange.failure.reset();
@@ -153,7 +157,11 @@ Task<bool> Conversation::forward(Exchange& exchange) {
     }
     co_return false;
   }
-  if (!exchange.failure) co_return head.keep_alive && body_->done() && !adapter_.draining_;
+  if (!exchange.failure) {
+    // Unread bytes would reset the connection, and the client might never see the answer.
+    if (exchange.closes && !body_->done() && ended_.empty()) co_await linger();
+    co_return !exchange.closes;
+  }
 
   const std::string detail = exchange.failure->detail;
   (void)settle(exchange, (exchange.unmaskable ? "masking: " : "target: ") + detail);
@@ -182,6 +190,11 @@ Task<void> Conversation::over(Exchange& exchange, Upstream& upstream) {
   if (body_->done() && !exchange.body_held) {
     exchange.body_sent = true;
     co_return co_await relay(exchange, upstream);
+  }
+  // Before the answer may come: a stream takes one write at a time.
+  if (!exchange.body_held && !co_await tell_to_continue()) {
+    exchange.failure = Error(Errc::closed, "the client has left");
+    co_return upstream.close();
   }
   (void)co_await net::both(send_body(exchange, upstream), relay(exchange, upstream));
 }
@@ -213,10 +226,6 @@ Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
     }
     if (exchange.permit) co_await end_body(exchange, upstream);
     co_return;
-  }
-  if (std::exchange(continue_owed_, false)) {
-    const bool told = co_await write_client(continue_line);
-    if (!told) co_return upstream.close();
   }
   while (!body_->done()) {
     auto piece = body_->take(input_);
@@ -268,6 +277,7 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
   }
   auto recorded = co_await guard().recorded(*exchange.permit);
   if (!recorded) {
+    exchange.unrecorded = true;
     exchange.failure = Error(Errc::io, "not recorded: " + recorded.error().detail);
     co_return;
   }
@@ -308,8 +318,8 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
       return content::BodyMasker::stale_header(name);
     });
   }
-  const bool closes = !exchange.head.keep_alive || !body_->done() || adapter_.draining_;
-  auto out = http::encode_head(response, form, closes);
+  exchange.closes = !exchange.head.keep_alive || !body_->done() || adapter_.draining_;
+  auto out = http::encode_head(response, form, exchange.closes);
   if (!out) {
     exchange.failure = Error(Errc::malformed, "HTTP response: " + out.error().detail);
     co_return;
@@ -371,6 +381,7 @@ Task<void> Conversation::relay_masked(Exchange& exchange, Upstream& upstream,
         out += http::last_chunk;
         // The client sees the end only after that is recorded.
         if (!settle(exchange, "")) {
+          exchange.unrecorded = true;
           exchange.failure = Error(Errc::io, "not recorded");
           co_return;
         }
@@ -391,8 +402,9 @@ Task<bool> Conversation::release(Exchange& exchange, std::string& out) {
   if (out.capacity() > gathered_bytes_max) std::string().swap(out);
   if (written) co_return true;
   exchange.reusable = false;
-  end("client");
+  // Before the end wakes who passes its body on: that is not why it ended.
   if (!exchange.settled) exchange.failure = Error(Errc::closed, "the client has left");
+  end("client");
   co_return false;
 }
 
@@ -430,6 +442,7 @@ Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
     if (last && chunked) out += http::last_chunk;
     // The client sees the end only after that is recorded.
     if (last && !settle(exchange, "")) {
+      exchange.unrecorded = true;
       exchange.failure = Error(Errc::io, "not recorded");
       co_return;
     }
@@ -464,7 +477,7 @@ bool Conversation::settle(Exchange& exchange, std::string error) {
 
 http::Response Conversation::failed(const Exchange& exchange) const {
   const std::string& name = exchange.route.target->connection;
-  if (exchange.failure->code == Errc::io) {
+  if (exchange.unrecorded) {
     return problem(503, "not-recorded", "It cannot be recorded",
                    "no answer leaves without its record", "try again later");
   }

@@ -1,9 +1,14 @@
 // A request that lacks an approval. The client is told at once where to get it, and comes again; or
 // it waits, if it asked to. What is approved is the whole request, so its body is read first.
 
+#include <algorithm>
+#include <array>
+
 #include "approval/desk.h"
+#include "http/text.h"
 #include "net/reactor.h"
 #include "protocol/http/conversation.h"
+#include "protocol/http/fields.h"
 
 namespace sallyport::web {
 namespace {
@@ -24,13 +29,45 @@ std::string how_to(const approval::Request& request) {
   return "`sallyport approvals show " + request.id + "`";
 }
 
+/// Fields that change from one attempt to the next, or how the answer looks, and not what is done.
+bool is_neutral(std::string_view name) {
+  static constexpr std::array<std::string_view, 17> neutral{"accept",
+                                                            "accept-charset",
+                                                            "accept-encoding",
+                                                            "accept-language",
+                                                            "baggage",
+                                                            "cache-control",
+                                                            "date",
+                                                            "dnt",
+                                                            "host",
+                                                            "pragma",
+                                                            "prefer",
+                                                            "priority",
+                                                            "referer",
+                                                            "traceparent",
+                                                            "tracestate",
+                                                            "user-agent",
+                                                            "x-request-id"};
+  static constexpr std::array<std::string_view, 3> beginnings{"sec-ch-", "sec-fetch-",
+                                                              "x-forwarded-"};
+  return std::ranges::find(neutral, name) != neutral.end() ||
+         std::ranges::any_of(beginnings, [&](auto one) { return name.starts_with(one); });
+}
+
+/// What people see of a field; of the others only that it is the same.
+bool is_shown(std::string_view name) {
+  return name.starts_with("content-") || name.starts_with("if-");
+}
+
 /// What else decides what the request does: the hash has the rest.
-std::vector<std::string> bound_of(const http::Request& request, const Target& target) {
-  std::vector<std::string> bound{"target: " + target.authority};
-  for (const std::string_view name : {"Content-Type", "Content-Encoding", "If-Match"}) {
-    if (const auto value = request.headers.get(name)) {
-      bound.push_back(std::string(name) + ": " + std::string(*value));
-    }
+std::vector<std::string> bound_of(const http::Request& request, const Route& route) {
+  std::vector<std::string> bound{"target: " + route.target->authority};
+  for (const auto& [name, value] : request_fields(request, route, {}).all) {
+    std::string key = name;
+    std::ranges::transform(key, key.begin(), http::to_lower);
+    if (is_neutral(key)) continue;
+    bound.push_back(key + ": " +
+                    (is_shown(key) ? value : "sha256 " + to_hex(sha256(as_bytes(value)))));
   }
   bound.push_back("query: " + to_hex(sha256(as_bytes(request.query))));
   return bound;
@@ -58,7 +95,7 @@ Task<std::expected<Permit, Refusal>> Conversation::hold(Exchange& exchange, Held
     held = std::move(*again);
   }
   auto request = guard().approvals()->ask(session, held.command, *held.decision.hold,
-                                          bound_of(exchange.head.request, *exchange.route.target));
+                                          bound_of(exchange.head.request, exchange.route));
   if (!request) {
     co_return std::unexpected(guard().refuse(
         session, held,
@@ -98,10 +135,13 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
                            "try again later")));
     }
     request = std::move(**found);
-    if (request.state == approval::State::approved) {
+    // Before an approval is used for somebody who is not there any more: whoever asks again finds
+    // it.
+    const bool gone = !ended_.empty() || client_.peer_gone();
+    if (!gone && request.state == approval::State::approved) {
       co_return co_await guard().authorize_approved(session, std::move(held.command), request);
     }
-    if (request.state != approval::State::pending) {
+    if (!gone && request.state != approval::State::pending) {
       const std::string who = request.closed_by.empty() ? "" : " by " + request.closed_by;
       co_return std::unexpected(
           guard().refuse(session, held,
@@ -110,7 +150,7 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
                                               std::string(approval::to_string(request.state)) + who,
                                           how_to(request) + " says more")));
     }
-    if (!ended_.empty() || client_.peer_gone() || reactor.now() >= deadline) {
+    if (gone || reactor.now() >= deadline) {
       co_return std::unexpected(guard().refuse(
           session, held,
           without_approval(held, request.id, "waiting for approval: " + held.decision.reason,
@@ -124,10 +164,9 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
 /// The whole body into memory; false if it is too large or breaks off.
 Task<bool> Conversation::read_held_body(Exchange& exchange) {
   if (exchange.head.framing.length > options_->held_bytes_max) co_return false;
-  if (std::exchange(continue_owed_, false)) {
-    const bool told = co_await write_client("HTTP/1.1 100 Continue\r\n\r\n");
-    if (!told) co_return false;
-  }
+  const bool told = co_await tell_to_continue();
+  if (!told) co_return false;
+  const SteadyTime deadline = net::Reactor::current().now() + options_->body_s_max;
   while (!body_->done()) {
     auto piece = body_->take(input_);
     if (!piece || exchange.held_body.size() + piece->size() > options_->held_bytes_max) {
@@ -135,7 +174,7 @@ Task<bool> Conversation::read_held_body(Exchange& exchange) {
     }
     exchange.held_body += as_text(*piece);
     if (!piece->empty() || body_->done()) continue;
-    const bool more = co_await read_client(net::Reactor::current().now() + options_->body_s_max);
+    const bool more = co_await read_client(deadline);
     if (!more) co_return false;
   }
   exchange.body_held = true;
