@@ -40,8 +40,8 @@ def approvals(gateway, *arguments):
 
 
 def post(gateway, body='{"amount": 10}', path="/refunds", method="POST", type="application/json", user="alice",
-         actors=(), **fields):
-    return requests.request(method, f"{gateway.url}/c/crm{path}", data=body, timeout=40,
+         actors=(), timeout=40, **fields):
+    return requests.request(method, f"{gateway.url}/c/crm{path}", data=body, timeout=timeout,
                             headers={**gateway.bearer(user, actors=actors), "Content-Type": type, **fields})
 
 
@@ -94,6 +94,66 @@ def test_prefer_wait_waits(gateway, target):
     began = time.monotonic()
     assert post(gateway, body="too short", Prefer="respond-async, wait=1").status_code == 403
     assert 0.9 < time.monotonic() - began < 10
+
+
+def test_who_leaves_while_waiting_uses_no_approval(gateway, target):
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        post(gateway, body="left", Prefer="wait=20", timeout=1.5)
+    asked, = [one for one in approvals(gateway, "list")["approvals"]
+              if one["state"] == "pending" and one["parameters"][0]["value"] == "left"]
+    approvals(gateway, "approve", asked["id"])
+    time.sleep(1.5)
+    assert target.requests == []
+    assert approvals(gateway, "show", asked["id"])["state"] == "approved"
+    assert post(gateway, body="left").status_code == 200  # the retry picks it up
+    assert target.requests[0][2] == b"left"
+    assert approvals(gateway, "show", asked["id"])["state"] == "consumed"
+
+
+CHANGED = {
+    "a cookie": ({"Cookie": "account=1"}, {"Cookie": "account=2"}),
+    "a cookie more": ({}, {"Cookie": "account=2"}),
+    "a part of a document": ({"Content-Range": "bytes 0-1/9"}, {"Content-Range": "bytes 2-3/9"}),
+    "a condition": ({"If-Match": '"a"'}, {"If-Match": '"b"'}),
+    "a field of the application's": ({"X-Account": "1"}, {"X-Account": "2"}),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_an_approval_is_for_these_fields(gateway, target, what):
+    first, second = CHANGED[what]
+    asked = post(gateway, body=what, **first)
+    shown = json.dumps(approvals(gateway, "approve", asked.json()["request"]))
+    assert "account=1" not in shown, "people see that a cookie is bound, not what it is"
+    changed = post(gateway, body=what, **second)
+    assert changed.status_code == 403 and changed.json()["request"] != asked.json()["request"]
+    assert target.requests == []
+    # What tells nothing of what is done may change from one attempt to the next.
+    other = {"User-Agent": "other/2", "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+             "X-Request-Id": "again", "Accept": "text/html"}
+    assert post(gateway, body=what, **first, **other).status_code == 200
+
+
+@pytest.mark.parametrize("name, first, second", [
+    ("Content-Encoding", ["gzip"], ["gzip", "identity"]), ("If-Match", ['"a"'], ['"a"', '"b"']),
+    ("If-Match", ['"a"', '"b"'], ['"b"', '"a"']), ("Prefer", ["tx=rollback"], ["tx=commit"])])
+def test_an_approval_is_for_all_values_of_a_field(gateway, target, name, first, second):
+    def ask(values):
+        fields = "".join(f"{name}: {value}\r\n" for value in values)
+        text = f"{name} {first}".encode()
+        answer = gateway.raw((f"POST /c/crm/refunds HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}"
+                              f"Content-Length: {len(text)}\r\nConnection: close\r\n"
+                              f"Authorization: {gateway.bearer()['Authorization']}\r\n\r\n").encode() + text, keep=True)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body)
+
+    status, problem = ask(first)
+    assert status == 403
+    approvals(gateway, "approve", problem["request"])
+    status, other = ask(second)
+    assert status == 403 and other["request"] != problem["request"]
+    assert target.requests == []
+    assert ask(first)[0] == 200
 
 
 def test_a_chunked_body_is_approved_whole(gateway, target):

@@ -231,6 +231,7 @@ TEST(RequestDecoder, RefusesAmbiguousTargets) {
                              "/a?b=%00",
                              "/a?<b>",
                              "/a?\"b\"",
+                             "/a?b=1;c=2",
                              "http://",
                              "http:///a",
                              "http:/a",

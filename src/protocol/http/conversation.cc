@@ -8,8 +8,8 @@
 namespace sallyport::web {
 namespace {
 
-constexpr std::size_t linger_bytes_max = std::size_t{256} * 1024;
-constexpr std::chrono::seconds linger_s_max{2};
+constexpr std::chrono::seconds linger_s_max{10};
+constexpr std::chrono::seconds linger_silence_s_max{2};
 constexpr std::uint64_t dropped_bytes_max = std::uint64_t{64} * 1024;
 
 /// RFC 9110 section 5.6.7
@@ -256,13 +256,14 @@ Task<bool> Conversation::drop_body() {
   co_return true;
 }
 
-/// Closing while the client still sends would reset the connection, and the client might never see
-/// the answer. What it sends meanwhile is dropped.
+/// Closing while the client still sends would reset the connection, and a client that sends all of
+/// its body first would never see the answer. What it sends meanwhile is dropped.
 Task<void> Conversation::linger() {
-  const SteadyTime deadline = net::Reactor::current().now() + linger_s_max;
-  for (std::size_t dropped = 0; dropped < linger_bytes_max && ended_.empty();
-       dropped += input_.size()) {
-    const bool more = co_await read_client(deadline);
+  net::Reactor& reactor = net::Reactor::current();
+  const SteadyTime deadline = reactor.now() + linger_s_max;
+  while (ended_.empty()) {
+    const bool more =
+        co_await read_client(std::min(deadline, reactor.now() + linger_silence_s_max));
     if (!more) co_return;
   }
 }

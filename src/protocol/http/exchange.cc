@@ -228,6 +228,7 @@ Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
     co_return;
   }
   while (!body_->done()) {
+    if (exchange.settled || exchange.failure) co_return;  // the answer is over
     auto piece = body_->take(input_);
     if (!piece) {
       exchange.rejected = piece.error();
@@ -235,7 +236,6 @@ Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
     }
     if (!piece->empty()) {
       // Whoever reads the answer sees why it cannot be sent.
-      if (!exchange.permit) co_return;
       auto sent = co_await upstream.send_body(*exchange.permit, *piece, chunked);
       if (!sent) co_return;
       continue;

@@ -31,7 +31,7 @@ std::string how_to(const approval::Request& request) {
 
 /// Fields that change from one attempt to the next, or how the answer looks, and not what is done.
 bool is_neutral(std::string_view name) {
-  static constexpr std::array<std::string_view, 17> neutral{"accept",
+  static constexpr std::array<std::string_view, 16> neutral{"accept",
                                                             "accept-charset",
                                                             "accept-encoding",
                                                             "accept-language",
@@ -41,7 +41,6 @@ bool is_neutral(std::string_view name) {
                                                             "dnt",
                                                             "host",
                                                             "pragma",
-                                                            "prefer",
                                                             "priority",
                                                             "referer",
                                                             "traceparent",
