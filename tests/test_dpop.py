@@ -51,6 +51,10 @@ class Shop:
         text = ".".join(encode(json.dumps(part).encode()) for part in (head, body))
         return f"{text}.{encode(key.sign(text.encode()))}"
 
+    def plain(self):
+        return self.issuer.token({"sub": "carol", "aud": AUDIENCE, "client_id": "cli",
+                                  "groups": ["support"]})
+
     def whoami(self, proof=None, scheme="DPoP", token=None):
         headers = {"Authorization": f"{scheme} {token or self.token}"}
         if proof is not None:
@@ -61,7 +65,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     one = Shop(tmp_path_factory.mktemp("dpop"))
-    time.sleep(1.1)  # proofs of the second before the start are refused
+    time.sleep(6.1)  # proofs that may have been used before the start are refused
     yield one
     one.demo.stop()
     one.issuer.close()
@@ -109,6 +113,57 @@ def test_a_proof_of_something_else_is_none(shop, more, told):
     status, body = shop.whoami(shop.proof(**more))
     assert status == 401 and told in body["detail"], body
     assert shop.token not in json.dumps(body)
+
+
+def test_a_proof_with_a_token_that_is_not_bound_is_none(shop):
+    token = shop.plain()
+    assert shop.whoami(None, "Bearer", token)[0] == 200
+    status, body = shop.whoami(shop.proof(token=token), "DPoP", token)
+    assert status == 401 and "not bound" in body["detail"], body
+
+
+def prime_8192():
+    """That of ffdhe8192 (RFC 7919, appendix A.5), from its formula."""
+    e, term, k, bits = 0, 1 << 8200, 0, 8200
+    while term:
+        e += term
+        k += 1
+        term //= k
+    return 2**8192 - 2**8128 + ((e >> (bits - 8062)) + 10965728) * 2**64 - 1
+
+
+def test_nobody_has_a_key_made_that_costs_what_they_like(shop):
+    """An RSA modulus that is a prime keeps OpenSSL busy for most of a second, each time."""
+    jwk = {"kty": "RSA", "n": encode(prime_8192().to_bytes(1024, "big")), "e": "AQAB"}
+    start = time.monotonic()
+    for number in range(20):
+        head = {"alg": "RS256" if number % 2 else "ES256", "typ": "dpop+jwt", "jwk": jwk}
+        proof = ".".join([encode(json.dumps(head).encode()), "e30", "AAAA"])
+        for token in ("x", shop.token):
+            status, body = shop.whoami(proof, token=token)
+            assert status == 401 and ("P-256" in body["detail"] or "ES256" in body["detail"]), body
+    assert time.monotonic() - start < 5
+
+
+def test_proofs_of_tokens_that_are_not_good_are_not_remembered(shop):
+    jti = uuid.uuid4().hex
+    for token in ("x", shop.plain(), shop.token + "x", shop.bound(Key())):
+        assert shop.whoami(shop.proof(token=token, jti=jti), token=token)[0] == 401
+    assert shop.whoami(shop.proof(jti=jti))[0] == 200
+    assert shop.whoami(shop.proof(jti=jti))[0] == 401
+
+
+def test_what_is_asked_for_is_what_is_taken(shop):
+    import ssl
+    import urllib.error
+    import urllib.request
+    context = ssl.create_default_context(cafile=shop.demo.ready["ca_file"])
+    try:
+        urllib.request.urlopen(shop.admin.url + "/api/v1/whoami", context=context)
+        raise AssertionError("nobody was asked who they are")
+    except urllib.error.HTTPError as error:
+        asked = error.headers.get_all("WWW-Authenticate")
+    assert 'DPoP error="invalid_token", algs="ES256 EdDSA"' in asked, asked
 
 
 def test_a_proof_of_another_key_is_none(shop):

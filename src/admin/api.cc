@@ -78,23 +78,19 @@ std::string_view token_of(const http::Request& request, std::string_view scheme)
   return http::trim(header.substr(scheme.size()));
 }
 
-/// The key that the proof beside the token was made with.
-Result<std::string> proven_key(const identity::Authenticator& authenticator,
-                               const http::Request& request, std::string_view token) {
-  if (authenticator.proofs() == nullptr) return fail(Errc::denied, "none are taken here");
+/// The one proof beside the token, or "" where there is not just one.
+std::string proof_of(const http::Request& request) {
   std::vector<std::string_view> proofs;
   for (const http::Header& header : request.headers.all) {
     if (http::equal_ignoring_case(header.name, "DPoP")) proofs.push_back(header.value);
   }
-  if (proofs.size() != 1) return fail(Errc::denied, "there has to be one");
-  return authenticator.proofs()->check(
-      proofs.front(), {.method = request.method, .path = request.path, .token = token});
+  return proofs.size() == 1 ? std::string(proofs.front()) : "";
 }
 
 http::Response unauthorized(std::string_view detail, std::string_view hint) {
   auto response = admin::problem(401, "Not authenticated", detail, hint);
-  response.headers.add("WWW-Authenticate",
-                       "DPoP error=\"invalid_token\", algs=\"ES256 RS256 PS256 EdDSA\"");
+  response.headers.add("WWW-Authenticate", "DPoP error=\"invalid_token\", algs=\"" +
+                                               std::string(identity::dpop_algorithms) + "\"");
   response.headers.add("WWW-Authenticate", "Bearer error=\"invalid_token\", resource_metadata=\"" +
                                                std::string(kMetadata) + "\"");
   return response;
@@ -104,25 +100,17 @@ http::Response unauthorized(std::string_view detail, std::string_view hint) {
 
 net::Task<std::expected<identity::Credential, http::Response>> authenticate(
     const identity::Authenticator& authenticator, const http::Request& request) {
-  std::string token(token_of(request, "Bearer "));
-  identity::Presentation presentation;
-  if (token.empty()) {
-    token = token_of(request, "DPoP ");
-    auto key = token.empty() ? Result<std::string>(std::string())
-                             : proven_key(authenticator, request, token);
-    if (!key) {
-      log::info("proof refused", {{"ip", request.client_ip}, {"reason", key.error().detail}});
-      co_return std::unexpected(
-          unauthorized("the DPoP proof is not good: " + key.error().detail,
-                       "make one for each request, with htm, htu, iat, jti and ath"));
-    }
-    presentation.dpop_key = std::move(*key);
-  }
-  if (token.empty()) {
+  std::string bearer(token_of(request, "Bearer "));
+  std::string bound(token_of(request, "DPoP "));
+  if (bearer.empty() && bound.empty()) {
     co_return std::unexpected(
         unauthorized("no bearer token in the Authorization header", "run `sallyport login`"));
   }
-  auto credential = co_await authenticator.verify_token(token, std::move(presentation));
+  auto check = bound.empty() ? authenticator.verify_token(std::move(bearer))
+                             : authenticator.verify_proven(
+                                   std::move(bound), proof_of(request),
+                                   {.method = request.method, .path = request.path, .token = {}});
+  auto credential = co_await std::move(check);
   if (!credential) {
     const identity::CredentialError& error = credential.error();
     log::info("token refused", {{"ip", request.client_ip}, {"reason", error.detail}});

@@ -150,6 +150,28 @@ net::Task<CredentialResult<Credential>> Authenticator::verify_token(
   co_return credential;
 }
 
+net::Task<CredentialResult<Credential>> Authenticator::verify_proven(
+    std::string token, std::string proof, DpopProofs::Request request) const {
+  const auto bad_proof = [](std::string why) {
+    auto error = refusal(Kind::unbound, "proof: " + why);
+    error.message = "the DPoP proof is not good: " + std::move(why);
+    error.hint = "make one for each request, with htm, htu, iat, jti and ath";
+    return std::unexpected(std::move(error));
+  };
+  if (!proofs_) co_return bad_proof("none are taken here");
+  // The token first: only its holder may have us make keys of what is written in a proof, and
+  // remember it.
+  auto claimed = DpopProofs::claimed_key(proof);
+  if (!claimed) co_return bad_proof(claimed.error().detail);
+  auto credential = co_await verify_token(token, {.dpop_key = *claimed});
+  if (!credential) co_return credential;
+  request.token = token;
+  auto proved = proofs_->check(proof, request);
+  if (!proved) co_return bad_proof(proved.error().detail);
+  if (*proved != *claimed) co_return bad_proof("it is of another key");
+  co_return credential;
+}
+
 net::Task<CredentialResult<LogoutToken>> Authenticator::verify_logout(std::string token) const {
   auto found = co_await verify_signature(std::move(token));
   if (!found) co_return std::unexpected(std::move(found.error()));

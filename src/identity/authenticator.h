@@ -34,10 +34,13 @@ class Authenticator {
   net::Task<CredentialResult<Credential>> verify_token(std::string token,
                                                        Presentation presentation = {}) const;
 
+  /// The same for a token that comes with a proof (RFC 9449): it has to be bound to the proof's
+  /// key. What the parts of `request` point to must last until this returns; its `token` is
+  /// ignored.
+  net::Task<CredentialResult<Credential>> verify_proven(std::string token, std::string proof,
+                                                        DpopProofs::Request request) const;
   /// Proofs of DPoP for the HTTP port at `url`; without it a token that is bound so is refused.
   void accept_proofs(std::string url) { proofs_.emplace(std::move(url), clock_); }
-  /// Null if none are accepted.
-  DpopProofs* proofs() const { return proofs_ ? &*proofs_ : nullptr; }
 
   /// A logout token of one of the issuers.
   net::Task<CredentialResult<LogoutToken>> verify_logout(std::string token) const;

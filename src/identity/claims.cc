@@ -12,7 +12,7 @@ namespace {
 using Kind = CredentialError::Kind;
 
 constexpr std::size_t kNameBytesMax = 256;
-// Sessions end long before; a later `exp` must not overflow what counts microseconds.
+// Above, a logout would be forgotten (store::LogoutStore) before what it ended.
 constexpr std::chrono::hours kLifetimeMax{24 * 366};
 
 std::unexpected<CredentialError> refuse(Kind kind, std::string detail) {
@@ -89,6 +89,7 @@ CredentialResult<Times> check_times(const Json& claims, bool iat_required, WallT
     error.message = "the token expired " + ago(now - **expires);
     return std::unexpected(std::move(error));
   }
+  if (**expires > now + kLifetimeMax) return refuse(Kind::claims, "exp is above 366 days ahead");
   for (const auto& start : {*issued, *not_before}) {
     if (start && *start > now + kSkew) return refuse(Kind::not_yet_valid, "iat or nbf is to come");
   }
@@ -131,6 +132,12 @@ CredentialResult<void> check_type(const Jws& jws, const Json& claims, const Issu
 /// True if the token is bound to a key and the connection proves that one.
 CredentialResult<bool> check_binding(const Json& claims, const Presentation& presentation) {
   const Json* confirmation = claims.member("cnf");
+  if (!presentation.dpop_key.empty() && (confirmation == nullptr || !confirmation->has("jkt"))) {
+    auto error = refusal(Kind::unbound, "comes with a proof, but is not bound to a key");
+    error.message = "the token is not bound to the key of the DPoP proof";
+    error.hint = "present it as a Bearer token, or ask its issuer for one with cnf.jkt";
+    return std::unexpected(std::move(error));
+  }
   if (confirmation == nullptr) return false;
   const auto thumbprint = confirmation->text("x5t#S256");
   const auto key = confirmation->text("jkt");
@@ -520,9 +527,8 @@ CredentialResult<LogoutToken> logout_from(const Jws& jws, const IssuerOptions& i
   if (claims->has("nonce")) return refuse(Kind::claims, "a nonce: this is another kind of token");
   const auto id = claims->text("jti");
   if (!id || !is_name(*id)) return refuse(Kind::claims, "no jti");
-  LogoutToken token{.issuer = issuer.url,
-                    .id = std::string(*id),
-                    .expires_at = std::min<WallTime>(WallTime(times->expires), now + kLifetimeMax)};
+  LogoutToken token{
+      .issuer = issuer.url, .id = std::string(*id), .expires_at = WallTime(times->expires)};
   for (const auto& [name, into] : {std::pair("sub", &token.subject), {"sid", &token.session}}) {
     if (!claims->has(name)) continue;
     const auto text = claims->text(name);
@@ -555,14 +561,11 @@ CredentialResult<Credential> credential_from(const Jws& jws, const IssuerOptions
   auto chain = chain_of(*claims, *subject, issuer, issuers, presentation, now);
   if (!chain) return std::unexpected(chain.error());
 
-  const WallTime latest = now + kLifetimeMax;
-  const bool soon =
-      times->expires < std::chrono::ceil<std::chrono::seconds>(latest.time_since_epoch());
   Authentication authentication{.method = "jwt",
                                 .acr = std::string(claims->text("acr").value_or("")),
                                 .sender_bound = *bound,
                                 .scopes = scopes_of(*claims),
-                                .expires_at = soon ? WallTime(times->expires) : latest,
+                                .expires_at = WallTime(times->expires),
                                 .login_session = std::string(claims->text("sid").value_or(""))};
   if (times->authenticated) authentication.authenticated_at = WallTime(*times->authenticated);
   if (times->issued) authentication.issued_at = WallTime(*times->issued);

@@ -39,26 +39,44 @@ Result<std::string> thumbprint_of(const Json& jwk) {
   return to_base64url(sha256(as_bytes(text + "}")));
 }
 
-/// The key in the header of a proof, and its thumbprint.
-struct ProofKey {
-  PublicKey key;
-  std::string thumbprint;
-};
-Result<ProofKey> key_of(std::string_view proof) {
+/// The key in the header of a proof, which is of a kind that is cheap to check.
+Result<Json> key_of(std::string_view proof) {
   auto header = from_base64url(proof.substr(0, proof.find('.')));
   if (!header) return fail(header, "proof");
   const auto document = Json::parse(as_text(*header), dpop_bytes_max);
   const Json* const jwk = document ? document->member("jwk") : nullptr;
   if (jwk == nullptr) return fail(Errc::denied, "the proof has no key");
-  auto key = PublicKey::from(*jwk);  // refuses private and symmetric ones
-  if (!key) return fail(key, "the proof's key");
-  auto thumbprint = thumbprint_of(*jwk);
-  if (!thumbprint) return fail(thumbprint);
-  return ProofKey{std::move(*key), std::move(*thumbprint)};
+  const auto kty = jwk->text("kty").value_or("");
+  const auto curve = jwk->text("crv").value_or("");
+  if (!(kty == "EC" && curve == "P-256") && !(kty == "OKP" && curve == "Ed25519")) {
+    return fail(Errc::denied, "the proof's key is not of P-256 or Ed25519");
+  }
+  return *jwk;
 }
 
 std::unexpected<Error> refused(std::string why) {
   return fail(Errc::denied, std::move(why));
+}
+
+/// A proof taken apart, for its form alone.
+struct Claimed {
+  Jws jws;
+  Json key;
+  std::string thumbprint;
+};
+Result<Claimed> claimed(std::string_view proof) {
+  if (proof.size() > dpop_bytes_max) return fail(Errc::too_large, "the proof is too long");
+  auto jws = parse_jws(proof);
+  if (!jws) return fail(jws, "proof");
+  if (jws->typ != "dpop+jwt") return refused("the proof's typ is not dpop+jwt");
+  if (jws->algorithm != Algorithm::es256 && jws->algorithm != Algorithm::eddsa) {
+    return refused("the proof's alg is not one of " + std::string(dpop_algorithms));
+  }
+  auto key = key_of(proof);
+  if (!key) return fail(key);
+  auto thumbprint = thumbprint_of(*key);
+  if (!thumbprint) return fail(thumbprint);
+  return Claimed{std::move(*jws), std::move(*key), std::move(*thumbprint)};
 }
 
 }  // namespace
@@ -72,15 +90,19 @@ Result<std::string> jwk_thumbprint(std::string_view jwk) {
 DpopProofs::DpopProofs(std::string url, const Clock& clock)
     : url_(std::move(url)), clock_(clock), since_(clock.now()) {}
 
+Result<std::string> DpopProofs::claimed_key(std::string_view proof) {
+  auto found = claimed(proof);
+  if (!found) return fail(found);
+  return std::move(found->thumbprint);
+}
+
 Result<std::string> DpopProofs::check(std::string_view proof, const Request& request) {
-  if (proof.size() > dpop_bytes_max) return fail(Errc::too_large, "the proof is too long");
-  auto jws = parse_jws(proof);
-  if (!jws) return fail(jws, "proof");
-  if (jws->typ != "dpop+jwt") return refused("the proof's typ is not dpop+jwt");
-  auto key = key_of(proof);
-  if (!key) return fail(key);
-  if (auto good = verify_jws(*jws, key->key); !good) return fail(good, "proof");
-  auto claims = Json::parse(jws->payload, dpop_bytes_max);
+  auto found = claimed(proof);
+  if (!found) return fail(found);
+  auto key = PublicKey::from(found->key);  // refuses private ones
+  if (!key) return fail(key, "the proof's key");
+  if (auto good = verify_jws(found->jws, *key); !good) return fail(good, "proof");
+  auto claims = Json::parse(found->jws.payload, dpop_bytes_max);
   if (!claims) return fail(claims, "proof");
   if (claims->text("htm") != request.method) return refused("the proof is for another method");
   if (claims->text("htu") != url_ + std::string(request.path)) {
@@ -96,18 +118,22 @@ Result<std::string> DpopProofs::check(std::string_view proof, const Request& req
   if (!iat || *iat > (now + dpop_future_max).count() || *iat < (now - dpop_age_max).count()) {
     return refused("the proof is too old, or a clock is wrong");
   }
-  // What was seen before we started is not remembered.
-  if (*iat < since.count()) return refused("the proof is older than this gateway's start");
+  // What was seen before we started is not remembered, and it may have been of a clock ahead.
+  if (*iat < (since + dpop_future_max).count()) {
+    return refused("the proof is not newer than this gateway's start; try again in a few seconds");
+  }
   const auto jti = claims->text("jti");
   if (!jti || jti->empty() || jti->size() > 256) return refused("the proof has no jti");
-  const std::string once = key->thumbprint + " " + std::string(*jti);
+  const std::string once = found->thumbprint + " " + std::string(*jti);
   const std::lock_guard lock(mutex_);
   const SteadyTime steady = clock_.steady();
   if (seen_.find(once, steady) != nullptr) return refused("the proof was used before");
-  if (!seen_.put(once, true, steady + dpop_age_max + dpop_future_max, steady)) {
+  // Two seconds more, as both clocks are cut to seconds.
+  constexpr auto kept = dpop_age_max + dpop_future_max + std::chrono::seconds(2);
+  if (!seen_.put(once, true, steady + kept, steady)) {
     return fail(Errc::unavailable, "too many proofs within a minute");
   }
-  return key->thumbprint;
+  return std::move(found->thumbprint);
 }
 
 }  // namespace sallyport::identity

@@ -25,12 +25,14 @@ class DpopTest : public ::testing::Test {
  protected:
   using Changes = std::map<std::string, std::string>;
 
+  DpopTest() { clock_.advance(100s); }  // since the start
+
   /// A proof as an ES256 client makes it; the key is in the header.
   std::string proof(Changes changes = {}, const SigningKey* by = nullptr,
                     std::string typ = "dpop+jwt") {
     Changes all{{"htm", R"("POST")"},
                 {"htu", R"("https://gw.example.com/api/v1/tickets")"},
-                {"iat", "1800000000"},
+                {"iat", "1800000100"},
                 {"jti", "\"" + std::to_string(++number_) + "\""},
                 {"ath", "\"" + to_base64url(sha256(as_bytes("token"))) + "\""}};
     for (auto& [name, value] : changes) all[name] = value;
@@ -84,13 +86,62 @@ TEST_F(DpopTest, ItIsForOneRequest) {
 }
 
 TEST_F(DpopTest, ItIsOfNow) {
-  EXPECT_EQ(refused(proof({{"iat", "1800000011"}})), "the proof is too old, or a clock is wrong");
-  EXPECT_EQ(refused(proof({{"iat", "1800000010"}})), "accepted");
+  EXPECT_EQ(refused(proof({{"iat", "1800000106"}})), "the proof is too old, or a clock is wrong");
+  EXPECT_EQ(refused(proof({{"iat", "1800000105"}})), "accepted");
+  EXPECT_EQ(refused(proof({{"iat", "1800000040"}})), "accepted");
+  EXPECT_EQ(refused(proof({{"iat", "1800000039"}})), "the proof is too old, or a clock is wrong");
   EXPECT_EQ(refused(proof({{"iat", ""}})), "the proof is too old, or a clock is wrong");
-  EXPECT_EQ(refused(proof({{"iat", R"("1800000000")"}})),
+  EXPECT_EQ(refused(proof({{"iat", R"("1800000100")"}})),
             "the proof is too old, or a clock is wrong");
-  EXPECT_EQ(refused(proof({{"iat", "1799999990"}})),
-            "the proof is older than this gateway's start");
+}
+
+TEST_F(DpopTest, ItMayNotHaveBeenUsedBeforeTheStart) {
+  // Made by a clock that was ahead, used, and then the gateway started again.
+  const std::string early = proof({{"iat", "1800000104"}});
+  const std::string later = proof({{"iat", "1800000105"}});
+  const DpopProofs::Request request = request_;
+  DpopProofs fresh("https://gw.example.com", clock_);
+  EXPECT_NE(fresh.check(early, request).error().detail.find("start"), std::string::npos);
+  EXPECT_TRUE(fresh.check(later, request));
+}
+
+TEST_F(DpopTest, ItIsRememberedForAsLongAsItIsGood) {
+  clock_.wall += 1ms;  // cut off in both
+  const std::string ahead = proof({{"iat", "1800000105"}});
+  EXPECT_EQ(refused(ahead), "accepted");
+  clock_.advance(65s);
+  clock_.wall += 998ms;
+  clock_.steady_time += 998ms;
+  EXPECT_EQ(refused(ahead), "the proof was used before");
+  clock_.advance(1s);
+  EXPECT_EQ(refused(ahead), "the proof is too old, or a clock is wrong");
+}
+
+TEST_F(DpopTest, NoKeyIsMadeThatCostsWhatItsMakerLikes) {
+  // RFC 7638's RSA key, in a header that is read without looking at any number in it.
+  const std::string rsa = R"({"kty":"RSA","n":")" +
+                          to_base64url(ByteVector(1024, std::byte{0xff})) + R"(","e":"AQAB"})";
+  for (const std::string& jwk :
+       {rsa, std::string(R"({"kty":"EC","crv":"P-521","x":"AA","y":"AA"})"),
+        std::string(R"({"kty":"EC","crv":"Ed25519","x":"AA","y":"AA"})")}) {
+    const std::string text = key_.sign_jwt(R"(dpop+jwt","jwk":)" + jwk + R"(,"x":")", "{}");
+    EXPECT_EQ(refused(text), "the proof's key is not of P-256 or Ed25519");
+    EXPECT_FALSE(DpopProofs::claimed_key(text));
+  }
+  const std::string header = R"({"alg":"RS256","typ":"dpop+jwt","jwk":)" + rsa + "}";
+  EXPECT_EQ(refused(to_base64url(as_bytes(header)) + ".e30.AAAA"),
+            "the proof's alg is not one of ES256 EdDSA");
+}
+
+TEST(ExpiringMap, IsSweptOnceASecond) {
+  ExpiringMap<int> map(2);
+  const SteadyTime start{1h};
+  EXPECT_TRUE(map.put("a", 1, start + 100ms, start));
+  EXPECT_TRUE(map.put("b", 1, start + 200ms, start));
+  EXPECT_FALSE(map.put("c", 1, start + 1h, start));
+  EXPECT_FALSE(map.put("c", 1, start + 1h, start + 999ms));  // ended, but not looked for
+  EXPECT_TRUE(map.put("c", 1, start + 1h, start + 1s));
+  EXPECT_TRUE(map.put("d", 1, start + 1h, start + 1s));
 }
 
 TEST_F(DpopTest, ItIsSignedByTheKeyInIt) {

@@ -21,8 +21,11 @@ class ExpiringMap {
 
   /// False if it is full of entries that have not ended.
   bool put(std::string_view text, T value, SteadyTime ends, SteadyTime now) {
-    if (entries_.size() >= entries_max_) {
+    // Not more often: who fills it must not have us look through all of it each time.
+    constexpr std::chrono::seconds sweeps_apart{1};
+    if (entries_.size() >= entries_max_ && now >= swept_at_ + sweeps_apart) {
       std::erase_if(entries_, [&](const auto& one) { return now >= one.second.ends; });
+      swept_at_ = now;
     }
     if (entries_.size() >= entries_max_) return false;
     entries_.insert_or_assign(sha256(as_bytes(text)), Entry{std::move(value), ends});
@@ -64,6 +67,7 @@ class ExpiringMap {
   };
   std::size_t entries_max_;
   std::map<Digest, Entry> entries_;
+  SteadyTime swept_at_ = SteadyTime::min();
 };
 
 }  // namespace sallyport::identity

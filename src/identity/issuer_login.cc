@@ -160,9 +160,13 @@ net::Task<http::Response> Issuer::authorize(http::Request request) {
 net::Task<std::expected<std::string, std::string>> Issuer::log_in(std::string client_ip,
                                                                   Form form) {
   const std::string name = field(form, "username");
-  const std::string both = "both " + client_ip + " " + name;
-  const std::string from = "from " + client_ip;
-  const std::string whom = "user " + name;
+  const auto* known = user(name);
+  const std::string from = "from " + network_of(client_ip);
+  const std::string both = from + " " + name;
+  // Names that nobody has share 256 counters, so that inventing them fills nothing.
+  const std::string whom =
+      known != nullptr ? "user " + name
+                       : "nobody " + to_hex(Bytes(sha256(as_bytes(nobody_hash_ + name))).first(1));
   const auto wait = std::max({attempts_.wait(both, kPerUserAndAddress),
                               attempts_.wait(from, kPerAddress), attempts_.wait(whom, kPerUser)});
   if (wait.count() > 0) {
@@ -171,7 +175,6 @@ net::Task<std::expected<std::string, std::string>> Issuer::log_in(std::string cl
   }
   // Counted before the answer is known, so that many at once are not one.
   for (const auto& key : {both, from, whom}) attempts_.failed(key);
-  const auto* known = user(name);
   // An unknown name takes as long as a known one.
   auto right = co_await password_is_right(known == nullptr ? nobody_hash_ : known->password_hash,
                                           field(form, "password"));
@@ -235,7 +238,7 @@ net::Task<http::Response> Issuer::device(http::Request request) {
   if (!name) co_return device_page(request, typed, name.error());
 
   // Guessing codes is counted like guessing passwords.
-  const std::string guesses = "code " + request.client_ip;
+  const std::string guesses = "code " + network_of(request.client_ip);
   if (attempts_.wait(guesses, kPerUserAndAddress).count() > 0) {
     co_return device_page(request, "", "Too many attempts. Please wait a few minutes.");
   }

@@ -167,6 +167,12 @@ TEST_F(IssuerTest, SlowsGuessingDownAndLetsGoAgain) {
   EXPECT_EQ(log_in("alice", "correct horse").status, 302);
 }
 
+TEST(NetworkOf, IsThe64OfIpv6AndTheWholeAddressElse) {
+  EXPECT_EQ(network_of("192.0.2.1"), "192.0.2.1");
+  EXPECT_EQ(network_of("2001:db8::1"), network_of("2001:db8:0:0:ffff::2"));
+  EXPECT_NE(network_of("2001:db8::1"), network_of("2001:db8:0:1::1"));
+}
+
 TEST_F(IssuerTest, SendsNothingToAnAddressThatIsNotRegistered) {
   for (const std::string bad :
        {"https://evil.example/callback", "http://127.0.0.1:1/other",

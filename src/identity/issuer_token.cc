@@ -119,7 +119,7 @@ http::Response Issuer::token_for_refresh(const Form& form) {
 http::Response Issuer::token_for_agent(const http::Request& request, const Form& form) {
   const auto [client_id, secret] = client_of(request, form);
   const auto* known = agent(client_id);
-  const std::string key = "agent " + request.client_ip;
+  const std::string key = "agent " + network_of(request.client_ip);
   if (attempts_.wait(key, 20).count() > 0) {
     return oauth_error("temporarily_unavailable", "too many attempts", 429);
   }

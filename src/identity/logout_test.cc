@@ -121,9 +121,18 @@ TEST_F(LogoutTest, IsNoAccessToken) {
 }
 
 TEST_F(LogoutTest, LimitsFailuresByAddress) {
-  for (int i = 0; i < 60; ++i) EXPECT_EQ(send_token("x"), 400);
-  EXPECT_EQ(send({}), 429);
-  EXPECT_EQ(send_token(key.sign_jwt("logout+jwt", claims_of()), "192.0.2.2"), 200);
+  const auto address = [](int last) { return "2001:db8::" + std::to_string(last); };
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(send_token("x", address(i)), 400);
+  EXPECT_EQ(send_token("x", address(60)), 429);  // a machine has all addresses of its /64
+  EXPECT_EQ(send_token("x", "2001:db8:0:1::1"), 400);
+  EXPECT_EQ(send_token("x"), 400);
+}
+
+TEST_F(LogoutTest, IsNeverKeptFromAnIssuerByOthersAtItsAddress) {
+  for (int i = 0; i < 61; ++i) (void)send_token("x");
+  EXPECT_EQ(send_token("x"), 429);
+  EXPECT_EQ(send({}), 200);
+  EXPECT_FALSE(alice_is_good());
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "identity/password.h"
 
 #include <argon2.h>
+#include <arpa/inet.h>
 
 #include <array>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -45,6 +47,14 @@ bool check_password(std::string_view hash, std::string_view password) {
   const auto time = parameter(hash, ",t=");
   if (!memory || !time || *memory > kMemoryKibMax || *time > kTimeMax) return false;
   return argon2id_verify(std::string(hash).c_str(), password.data(), password.size()) == ARGON2_OK;
+}
+
+std::string network_of(const std::string& ip) {
+  in6_addr address{};
+  if (inet_pton(AF_INET6, ip.c_str(), &address) != 1) return ip;
+  std::array<std::byte, 8> network{};
+  std::memcpy(network.data(), &address, network.size());
+  return to_hex(network) + "/64";
 }
 
 std::chrono::seconds Attempts::wait(std::string_view key, int failures_max) {

@@ -19,6 +19,9 @@ std::string hash_password(std::string_view password, Random& random);
 /// False for a wrong password and for a hash that is not argon2id or asks for too much.
 bool check_password(std::string_view hash, std::string_view password);
 
+/// What to count an address by: one machine has a whole /64 of IPv6 to choose from.
+std::string network_of(const std::string& ip);
+
 /// Counts failures by key; too many within a window and the key has to wait. One thread's.
 class Attempts {
  public:

@@ -30,6 +30,7 @@ Result<MintedTicket> Tickets::mint(const Credential& credential, const std::stri
   if (expires_at < now + kTtlMin) return fail(Errc::denied, "the credential is about to expire");
 
   Credential kept = credential;
+  kept.authentication.sender_bound = false;  // the ticket is good for whoever has it
   if (kept.stated.break_glass) {
     WallTime& ends = kept.authentication.expires_at;
     ends = std::min<WallTime>(ends, now + options_.break_glass_s);

@@ -92,6 +92,14 @@ TEST_F(TicketsTest, DoesNotOutliveTheTokenItCameFrom) {
   EXPECT_FALSE(tickets.mint(soon, "shop").has_value());
 }
 
+TEST_F(TicketsTest, IsNotBoundToTheKeyThatItsTokenWasBoundTo) {
+  auto bound = credential();
+  bound.authentication.sender_bound = true;
+  const auto text = tickets.mint(bound, "shop")->text;
+  EXPECT_FALSE(log_in("alice", "shop", text)->authentication.sender_bound);
+  EXPECT_FALSE(tickets.redeem_text(text, "shop")->authentication.sender_bound);
+}
+
 TEST_F(TicketsTest, LooksTheSameForAUserNobodyKnows) {
   (void)tickets.mint(credential(), "shop").value();
   const auto known = tickets.verifier("alice", "shop").value();

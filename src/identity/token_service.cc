@@ -121,7 +121,7 @@ http::Response TokenService::metadata() const {
 }
 
 net::Task<http::Response> TokenService::exchange(http::Request request) {
-  const std::string address = "ip " + request.client_ip;
+  const std::string address = "ip " + network_of(request.client_ip);
   if (const auto wait = attempts_.wait(address, kFailuresMax); wait.count() > 0) {
     counters().limited.add();
     auto response = oauth_error("temporarily_unavailable", "too many failed exchanges", 429);
