@@ -50,11 +50,12 @@ MASKED = """\
 
 CONNECTIONS = (CONNECTION + MASKED
                + CONNECTION.replace("crm", "api") + "    openapi: api.yaml\n"
-               + CONNECTION.replace("crm", "mail") + "    detect: mask\n")
+               + CONNECTION.replace("crm", "mail") + "    detect: mask\n"
+               + CONNECTION.replace("crm", "watch") + "    detect: report\n")
 
 MORE_POLICIES = POLICIES + """\
 @id("read-others") permit (principal, action == Action::"http:read", resource)
-when { resource in Connection::"api" || resource in Connection::"mail" };
+when { resource in Connection::"api" || resource in Connection::"mail" || resource in Connection::"watch" };
 @id("fraud-sees-mail") permit (principal in Group::"fraud", action == Action::"http:reveal",
   resource in Classification::"pii");
 @id("root-sees-all") permit (principal in Group::"root", action in Action::"safeguard", resource in Connection::"crm");
@@ -368,6 +369,83 @@ def test_detectors_look_through_answers(gateway, target):
     time.sleep(0.3)
     outcomes = [json.dumps(one) for one in gateway.records() if one["kind"] == "outcome"]
     assert any('"email"' in one and '"card"' in one for one in outcomes)
+
+
+FIELDS = [
+    ("Location", f"/people/{MAIL}?card={CARD}"), ("Link", f"</people?of={MAIL}>; rel=next"),
+    ("Set-Cookie", f"who={MAIL}; Path=/"), ("X-Customer", MAIL), ("X-Card", CARD), ("ETag", f'"{MAIL}"'),
+    ("Content-Disposition", f'attachment; filename="{MAIL}.png"'), ("Refresh", f"5; url=/?m={MAIL}"),
+    # Behind escapes it cannot be hidden in place.
+    ("Location", f"/people?of={MAIL.replace('@', '%40')}"), ("X-Next", f"/p?card={CARD[:4]}%20{CARD[4:8]}+{CARD[8:12]}+{CARD[12:]}"),
+    ("Content-Disposition", f"attachment; filename*=UTF-8''{MAIL.replace('@', '%40')}"),
+    ("X-Deep", "".join(f"%{ord(c):02x}" for c in MAIL)),
+    (f"X-{CARD}", "1"),  # in the name
+]
+
+
+def outcome_of_last(gateway):
+    time.sleep(0.3)
+    return [one["data"] for one in gateway.records() if one["kind"] == "outcome" and one["data"]["tag"].isdigit()][-1]
+
+
+@pytest.mark.parametrize("kind", ["get", "head", "204", "302", "304", "image", "stream"])
+def test_detectors_look_through_fields(gateway, target, kind):
+    status = int(kind) if kind.isdigit() else 200
+    body = b"" if status != 200 or kind == "head" else b'{"a":1}'
+
+    def answer(handler, _):
+        handler.send_response(status)
+        handler.send_header("Content-Type", "image/png" if kind == "image" else "application/json")
+        for name, value in FIELDS:
+            handler.send_header(name, value)
+        handler.send_header("X-Plain", "kept 100% + more")
+        if kind == "stream":
+            handler.send_header("Transfer-Encoding", "chunked")
+        elif status != 204:
+            handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(b"7\r\n" + body + b"\r\n0\r\n\r\n" if kind == "stream" else body)
+
+    target.special["/x"] = answer
+    data, head, _ = everything(gateway, "/x", "mail", "HEAD" if kind == "head" else "GET")
+    assert head.startswith(b"HTTP/1.1 %d " % status), head
+    assert_no_canary(data)
+    for hidden in (MAIL.replace("@", "%40"), "%63%61%6e", CARD[8:12], "smith"):
+        assert hidden.encode() not in data, data
+    assert b"\r\nX-Customer: c*" in head and b"\r\nSet-Cookie: who=c*" in head and b"\r\nLink: </people?of=c*" in head
+    assert b"\r\nX-Plain: kept 100% + more\r\n" in head and b"X-Deep" not in head and b"X-Next" not in head
+    outcome = outcome_of_last(gateway)
+    assert outcome["detected"]["email"] >= 9 and outcome["detected"]["card"] >= 4, outcome
+    assert outcome["masked_fields"] >= 13
+    # And where they only report, all goes by and is counted.
+    target.special["/x"] = answer
+    data, head, _ = everything(gateway, "/x", "watch", "HEAD" if kind == "head" else "GET")
+    for name, value in FIELDS:
+        if name != "ETag" and name != "Location" and name != "Set-Cookie":
+            assert f"\r\n{name}: {value}\r\n".encode() in head + b"\r\n", head
+    outcome = outcome_of_last(gateway)
+    assert outcome["detected"]["email"] >= 9 and outcome["masked_fields"] == 0, outcome
+
+
+def test_an_entity_tag_is_no_oracle(gateway, target):
+    def put(connection="crm", groups=("support",), method="PUT", **fields):
+        return requests.request(method, f"{gateway.url}/c/{connection}/customers/1", data=b"{}",
+                                headers={**gateway.bearer(groups=groups), **{k.replace("_", "-"): v for k, v in fields.items()}})
+    for fields in ({"If_Match": '"guess"'}, {"If_None_Match": '"guess"'}, {"if_match": 'W/"a", "b"'}):
+        refused = put(**fields)
+        assert refused.status_code == 403 and "entity tag" in refused.json()["detail"], refused.text
+        assert put("mail", **fields).status_code == 403
+    assert put(method="GET", If_Match='"guess"').status_code == 403
+    assert target.requests == []
+    # Whether there is one at all is no secret, and a change that depends on it must not lose that.
+    for fields in ({"If_None_Match": "*"}, {"If_Match": "*"}):
+        assert put(**fields).status_code == 200
+        (name, value), = fields.items()
+        assert (name.replace("_", "-"), value) in target.requests[-1][1]
+    # Who sees all that there is knows the tags.
+    assert put(groups=["root", "support"], If_Match='"known"').status_code == 200
+    assert ("If-Match", '"known"') in target.requests[-1][1]
+    assert put("watch", If_Match='"known"').status_code == 200
 
 
 def test_an_operator_sees_what_was_refused(gateway, target):

@@ -20,10 +20,6 @@ constexpr std::array<std::string_view, 16> secret_names{
     "api-key",      "client_secret", "secret",        "password",     "passwd",  "pwd",
     "signature",    "sig",           "code",          "authorization"};
 
-bool is_safe(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS";
-}
-
 std::string action_of(std::string_view method) {
   if (is_safe(method)) return "http:read";
   return method == "DELETE" ? "http:delete" : "http:write";

@@ -73,8 +73,9 @@ class Conversation {
     std::optional<http::Rejection> rejected;  // the client's body
     Masks masks;
     std::shared_ptr<mask::Masker> detectors;
-    content::Masked masked;   // what was done to the answer
-    bool unmaskable = false;  // that is why it failed
+    content::Masked masked_fields;  // what was done to the answer's header, ...
+    content::Masked masked;         // ... and to its body
+    bool unmaskable = false;        // that is why it failed
   };
 
   // conversation.cc

@@ -95,6 +95,17 @@ std::optional<http::Response> Conversation::masks_for(Exchange& exchange, Comman
                    *options_);
   }
   exchange.masks = *std::move(masks);
+  const bool hides = !command.safeguards.empty() || masking.detect == mask::Mode::mask;
+  if (hides && asks_for_sameness(exchange.head.request)) {
+    return refused(
+        guard().refuse(
+            session, command,
+            {.kind = Refusal::Kind::not_analysed,
+             .reason = "an entity tag would tell whether a guess of what is masked is right",
+             .policy = "",
+             .hint = "without If-Match and If-None-Match; \"*\" is let through"}),
+        *options_);
+  }
   const content::Operation* const operation = exchange.masks.operation;
   if (operation == nullptr || !operation->request_bytes_max) return std::nullopt;
   const http::RequestHead& head = exchange.head;
@@ -318,6 +329,9 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
       return content::BodyMasker::stale_header(name);
     });
   }
+  if (exchange.detectors != nullptr) {
+    mask_fields(response.headers, *exchange.detectors, exchange.masked_fields);
+  }
   exchange.closes = !exchange.head.keep_alive || !body_->done() || adapter_.draining_;
   auto out = http::encode_head(response, form, exchange.closes);
   if (!out) {
@@ -456,19 +470,21 @@ Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
 bool Conversation::settle(Exchange& exchange, std::string error) {
   if (!exchange.permit || exchange.settled) return true;
   exchange.settled = true;
+  content::Masked masked = exchange.masked_fields;
+  masked.add(exchange.masked);
   Outcome outcome{.failed = !error.empty(),
                   .error = std::move(error),
                   .tag = exchange.status == 0 ? "" : std::to_string(exchange.status),
                   .bytes = exchange.released,
-                  .masked_fields = exchange.masked.fields};
+                  .masked_fields = masked.fields};
   const bool masks = exchange.route.target->masking.detect == mask::Mode::mask;
-  for (std::size_t i = 0; i < exchange.masked.found.size(); ++i) {
-    const std::uint64_t count = exchange.masked.found[i];
+  for (std::size_t i = 0; i < masked.found.size(); ++i) {
+    const std::uint64_t count = masked.found[i];
     if (count == 0) continue;
     outcome.detected[std::string(mask::detectors()[i].name)] = count;
     if (masks) outcome.masked_fields += count;
   }
-  if (exchange.masked.withheld > 0) outcome.detected["withheld"] = exchange.masked.withheld;
+  if (masked.withheld > 0) outcome.detected["withheld"] = masked.withheld;
   auto settled = guard().settle(std::move(*exchange.permit), outcome);
   exchange.permit.reset();
   if (!settled) log::error("outcome not recorded", {{"detail", settled.error().detail}});

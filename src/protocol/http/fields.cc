@@ -79,7 +79,8 @@ constexpr std::array<std::string_view, 20> owned_beginnings{"x-forwarded-",
                                                             "x-goog-authenticated-",
                                                             "x-impersonate"};
 
-/// Parts of an answer, or whether it is still the same, are of the answer that is not masked.
+/// Parts of an answer, or whether it is still the same, are of the answer that is not masked. A
+/// request that changes something keeps its conditions, or is refused (masking.h).
 constexpr std::array<std::string_view, 9> of_whole_answers{
     "range",       "if-range",       "if-none-match",       "if-modified-since", "a-im",
     "want-digest", "accept-charset", "want-content-digest", "want-repr-digest"};
@@ -168,6 +169,10 @@ std::string cookie_of(std::string_view value, const Route& route) {
 
 }  // namespace
 
+bool is_safe(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
 bool is_owned(std::string_view name) {
   return any_of(owned, name) ||
          std::ranges::any_of(owned_beginnings, [&](std::string_view beginning) {
@@ -188,7 +193,9 @@ http::Headers request_fields(const http::Request& request, const Route& route,
       if (!known.empty()) encodings += (encodings.empty() ? "" : ", ") + known;
       continue;
     }
-    if (masked && any_of(of_whole_answers, lower(name))) continue;
+    const std::string key = lower(name);
+    const bool condition = key == "if-none-match" && (!is_safe(request.method) || value == "*");
+    if (masked && any_of(of_whole_answers, key) && !condition) continue;
     if (http::equal_ignoring_case(name, "Prefer") && lower(value).contains("wait")) continue;
     fields.add(name, value);
   }

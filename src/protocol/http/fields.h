@@ -27,6 +27,9 @@ http::Headers request_fields(const http::Request& request, const Route& route,
 /// become paths of ours.
 http::Headers response_fields(const http::ResponseHead& head, const Route& route);
 
+/// The method asks for no change (RFC 9110 section 9.2.1).
+bool is_safe(std::string_view method);
+
 /// True for a field that a client may not send to a target. `name` in lower case.
 bool is_owned(std::string_view name);
 

@@ -7,6 +7,7 @@
 #include "core/resource_id.h"
 #include "http/text.h"
 #include "policy/policies.h"
+#include "protocol/http/fields.h"
 
 namespace sallyport::web {
 namespace {
@@ -27,7 +28,60 @@ std::shared_ptr<const content::Selector> selector_of(const Masking& masking, con
   return masking.openapi->response(*masks.operation, status, type ? type->essence : "");
 }
 
+/// What it stands for in a URL or a form.
+std::string unescaped(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = http::percent_byte(text.substr(i));
+    plain += byte ? *byte : text[i] == '+' ? ' ' : text[i];
+    if (byte) i += 2;
+  }
+  return plain;
+}
+
+/// Hides what is found in its value, and counts it. False if the field must not go out for all
+/// that.
+bool hide_in(http::Header& field, mask::Masker& detectors, content::Masked& masked) {
+  const bool masks = detectors.mode() == mask::Mode::mask;
+  mask::Findings findings;
+  mask::Findings escaped;
+  std::string name = field.name;
+  std::string value = field.value;
+  const auto topics = detectors.topics_of(name);
+  const bool looked =
+      topics && detectors.whole(name, {}, findings) && detectors.whole(value, *topics, findings);
+  std::string plain = unescaped(value);
+  bool known = looked;
+  if (looked && plain != value) known = detectors.whole(plain, *topics, escaped).has_value();
+  // Where nothing is hidden, what is found as it is may be found again without its escapes.
+  if (!masks && escaped.found.size() > findings.found.size()) std::swap(escaped, findings);
+  const bool all_hidden = name == field.name && escaped.found.empty();
+  masked.add(findings);
+  if (masks) masked.add(escaped);
+  if (!known) ++masked.withheld;
+  if (!masks) return true;
+  field.value = std::move(value);
+  return known && all_hidden && std::ranges::all_of(field.value, http::is_field_char) &&
+         http::trim(field.value) == field.value;
+}
+
 }  // namespace
+
+bool asks_for_sameness(const http::Request& request) {
+  return std::ranges::any_of(request.headers.all, [&](const http::Header& field) {
+    const bool asks =
+        http::equal_ignoring_case(field.name, "If-Match") ||
+        (!is_safe(request.method) && http::equal_ignoring_case(field.name, "If-None-Match"));
+    return asks && field.value != "*";  // whether it is there at all
+  });
+}
+
+void mask_fields(http::Headers& fields, mask::Masker& detectors, content::Masked& masked) {
+  std::vector<http::Header> all = std::exchange(fields.all, {});
+  for (http::Header& field : all) {
+    if (hide_in(field, detectors, masked)) fields.all.push_back(std::move(field));
+  }
+}
 
 Result<Masks> masks_of(const Guard& guard, const Session& session, const Route& route,
                        policy::DecisionCache* cache, Command& command) {

@@ -25,6 +25,13 @@ struct Masks {
 Result<Masks> masks_of(const Guard& guard, const Session& session, const Route& route,
                        policy::DecisionCache* cache, Command& command);
 
+/// The request asks the target whether a guess of what an answer was is right, by its entity tag.
+bool asks_for_sameness(const http::Request& request);
+
+/// Hides what the detectors find in the fields of an answer: in place, or the field goes as a whole
+/// where that cannot be, as for what stands behind percent escapes.
+void mask_fields(http::Headers& fields, mask::Masker& detectors, content::Masked& masked);
+
 /// How the answer with this head is masked; nullopt where it goes by as it comes. Fails (denied)
 /// where it would have to be masked and cannot be.
 Result<std::optional<content::BodyMasker>> masker_of(const Masking& masking, const Masks& masks,
