@@ -172,6 +172,37 @@ def test_an_early_413_is_seen_by_who_sends_all_of_its_body_first(tmp_path, who):
             assert time.monotonic() - began < 20
 
 
+def test_a_body_that_drips_in_is_given_up(gateway, target, tmp_path):
+    patient = WebGateway(tmp_path, CONNECTION.format(port=target.port) + "    request_bytes_per_s_min: 0\n").start()
+    answers = {}
+
+    def drip(name, gateway, piece, every, count):
+        with socket.create_connection(("127.0.0.1", gateway.ports["http"]), timeout=60) as client:
+            began = time.monotonic()
+            client.sendall(head_of(gateway, f"Connection: close\r\nContent-Length: {len(piece) * count}\r\n"))
+            with contextlib.suppress(OSError):
+                for _ in range(count):
+                    time.sleep(every)
+                    client.sendall(piece)
+            answers[name] = everything_from(client), time.monotonic() - began
+
+    threads = [threading.Thread(target=drip, args=arguments) for arguments in (
+        ("drips", gateway, b"x", 0.5, 90), ("flows", gateway, b"x" * 500, 0.5, 70), ("may drip", patient, b"x", 0.5, 70))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(80)
+    try:
+        answer, seconds = answers["drips"]
+        assert answer.startswith(b"HTTP/1.1 408 ") and 29 < seconds, (answer, seconds)
+        assert answers["flows"][0].startswith(b"HTTP/1.1 200 ") and answers["flows"][1] > 35, answers["flows"]
+        assert answers["may drip"][0].startswith(b"HTTP/1.1 200 "), answers["may drip"]
+        assert {35000, 70} <= {len(body) for _, _, body in target.requests}
+    finally:
+        patient.stop()
+    patient.verify()
+
+
 def test_nothing_is_served_after_the_answer_that_closes(tmp_path):
     heads = []
     rest_sent = threading.Event()

@@ -73,7 +73,8 @@ struct HttpConnectionConfig {
   std::string audience;                   // of Sallyport-Assertion; empty: none is sent
   std::vector<std::string> drop_headers;  // of clients, beside those that never pass
   std::uint64_t request_bytes_max = std::uint64_t{16} << 20;
-  std::uint64_t response_bytes_max = 0;  // 0: no limit
+  std::uint64_t request_bytes_per_s_min = 500;  // 0: no minimum
+  std::uint64_t response_bytes_max = 0;         // 0: no limit
   std::uint32_t response_timeout_s = 60;
   std::uint32_t idle_max = 32;
   std::uint32_t idle_s = 30;

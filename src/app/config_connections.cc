@@ -355,6 +355,8 @@ void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& co
                           std::uint64_t max) { return fields.number_or(key, fallback, min, max); };
   http.request_bytes_max =
       number("request_bytes_max", http.request_bytes_max, 0, std::uint64_t{1} << 40);
+  http.request_bytes_per_s_min =
+      number("request_bytes_per_s_min", http.request_bytes_per_s_min, 0, std::uint64_t{1} << 30);
   http.response_bytes_max = number("response_bytes_max", 0, 0, std::uint64_t{1} << 40);
   http.response_timeout_s =
       static_cast<std::uint32_t>(number("response_timeout_s", http.response_timeout_s, 1, 86'400));

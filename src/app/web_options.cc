@@ -70,6 +70,7 @@ Result<std::shared_ptr<web::Target>> make_target(const ConnectionConfig& connect
   target->audience = http.audience;
   target->dropped = http.drop_headers;
   target->request_bytes_max = http.request_bytes_max;
+  target->request_bytes_per_s_min = http.request_bytes_per_s_min;
   if (http.response_bytes_max != 0) target->response_bytes_max = http.response_bytes_max;
   target->connect_s_max = std::chrono::seconds(connection.connect_timeout_s);
   target->response_s_max = std::chrono::seconds(http.response_timeout_s);

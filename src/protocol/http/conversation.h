@@ -105,6 +105,8 @@ class Conversation {
   Task<std::expected<Permit, Refusal>> authorize(Exchange& exchange, Command command);
   Task<bool> forward(Exchange& exchange);
   Task<void> over(Exchange& exchange, Upstream& upstream);
+  std::chrono::nanoseconds patience(const Target& target, std::uint64_t bytes,
+                                    std::chrono::nanoseconds waited) const;
   Task<void> end_body(Exchange& exchange, Upstream& upstream);
   Task<void> send_body(Exchange& exchange, Upstream& upstream);
   Task<void> relay(Exchange& exchange, Upstream& upstream);

@@ -226,6 +226,15 @@ std::string Conversation::own_fields(Exchange& exchange) {
   return fields + "Sallyport-Assertion: " + opened.assertion + "\r\n";
 }
 
+/// How long the client may still be waited for, who sent so many bytes in the time `waited`.
+std::chrono::nanoseconds Conversation::patience(const Target& target, std::uint64_t bytes,
+                                                std::chrono::nanoseconds waited) const {
+  const std::chrono::nanoseconds most = options_->body_s_max;
+  if (target.request_bytes_per_s_min == 0) return most;
+  const std::chrono::seconds earned(bytes / target.request_bytes_per_s_min);
+  return std::min(most, most + earned - waited);
+}
+
 /// The client's body, as it comes. Ends early if the answer does.
 Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
   const bool chunked = is_chunked(exchange.head);
@@ -238,6 +247,9 @@ Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
     if (exchange.permit) co_await end_body(exchange, upstream);
     co_return;
   }
+  net::Reactor& reactor = net::Reactor::current();
+  std::uint64_t came = input_.size();
+  std::chrono::nanoseconds waited{0};
   while (!body_->done()) {
     if (exchange.settled || exchange.failure) co_return;  // the answer is over
     auto piece = body_->take(input_);
@@ -252,10 +264,13 @@ Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
       continue;
     }
     if (body_->done()) break;
-    const bool more = co_await read_client(net::Reactor::current().now() + options_->body_s_max);
+    const SteadyTime before = reactor.now();
+    const bool more = co_await read_client(before + patience(upstream.target(), came, waited));
+    waited += reactor.now() - before;
+    came += input_.size();
     if (exchange.settled || exchange.failure) co_return;  // the answer is over
     if (!more) {
-      exchange.rejected = http::Rejection{408, "the body did not come"};
+      exchange.rejected = http::Rejection{408, "the body does not come, or too slowly"};
       co_return upstream.close();
     }
   }

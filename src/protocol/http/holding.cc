@@ -13,8 +13,10 @@
 namespace sallyport::web {
 namespace {
 
-// The clock that ends a request is not ours alone, and a client may leave without a word.
-constexpr std::chrono::seconds look_again{1};
+// A client may leave without a word.
+constexpr std::chrono::seconds look_at_client{1};
+// Another node may have changed the request, which tells nobody here.
+constexpr std::chrono::seconds look_at_store{15};
 
 Refusal without_approval(const HeldCommand& held, std::string request, std::string reason,
                          std::string hint) {
@@ -125,15 +127,19 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
                                         "send it again once it is approved")));
   }
   const SteadyTime deadline = reactor.now() + wait;
-  while (true) {
-    auto found = desk.find(request.id);
-    if (!found || !*found) {
-      co_return std::unexpected(guard().refuse(
-          session, held,
-          without_approval(held, request.id, "the request for approval cannot be read",
-                           "try again later")));
+  SteadyTime look_again{};
+  for (bool told = true; true;) {
+    if (told || reactor.now() >= look_again || guard().clock().now() >= request.ends_at) {
+      look_again = reactor.now() + look_at_store;
+      auto found = desk.find(request.id);
+      if (!found || !*found) {
+        co_return std::unexpected(guard().refuse(
+            session, held,
+            without_approval(held, request.id, "the request for approval cannot be read",
+                             "try again later")));
+      }
+      request = std::move(**found);
     }
-    request = std::move(**found);
     // Before an approval is used for somebody who is not there any more: whoever asks again finds
     // it.
     const bool gone = !ended_.empty() || client_.peer_gone();
@@ -156,7 +162,7 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
                            "send it again once it is approved (" + how_to(request) +
                                "), or with \"Prefer: wait=60\" to wait for it")));
     }
-    (void)co_await changed_.wait_until(std::min(deadline, reactor.now() + look_again));
+    told = co_await changed_.wait_until(std::min(deadline, reactor.now() + look_at_client));
   }
 }
 

@@ -48,6 +48,7 @@ struct Target {
   std::string audience;
   std::vector<std::string> dropped;  // further fields of the client's that do not pass, lower case
   std::uint64_t request_bytes_max = std::uint64_t{16} << 20;
+  std::uint64_t request_bytes_per_s_min = 500;  // of a body, once Options::body_s_max was waited
   std::uint64_t response_bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::chrono::seconds connect_s_max{10};
   std::chrono::seconds response_s_max{60};  // until the next byte of an answer
@@ -68,9 +69,9 @@ struct Options {
   std::size_t clients_max = 10'000;                      // per worker
   std::size_t held_bytes_max = std::size_t{256} * 1024;  // of a body that people have to approve
   std::chrono::seconds head_s_max{15};                   // from its first byte
-  std::chrono::seconds body_s_max{30};                   // until the next piece
-  std::chrono::seconds idle_s_max{60};                   // between two requests
-  std::chrono::seconds write_s_max{60};                  // for the client to take what it is sent
+  std::chrono::seconds body_s_max{30};       // until the next piece; all of it, where it is held
+  std::chrono::seconds idle_s_max{60};       // between two requests
+  std::chrono::seconds write_s_max{60};      // for the client to take what it is sent
   std::chrono::seconds approval_s_max{300};  // a request waits for people, if it asks to
 };
 
