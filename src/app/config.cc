@@ -230,6 +230,7 @@ ConfigResult read_config(const Value& document, std::vector<Problem> problems,
   read_limits(reading, top, config);
   read_approvals(reading, top, config);
   check_whole(top, config);
+  check_hosts(reading, document, config);
   top.finish();
   if (problems.empty()) return config;
   // In the order of the file, and each once.

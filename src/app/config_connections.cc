@@ -11,6 +11,8 @@
 #include "http/target.h"
 #include "http/text.h"
 #include "mask/mask.h"
+#include "protocol/http/fields.h"
+#include "protocol/http/routing.h"
 #include "protocol/postgres/context.h"
 
 namespace sallyport::app {
@@ -257,9 +259,20 @@ void read_http_credential(Reading& reading, Fields& connection_fields, Connectio
   if (fields.has("header")) {
     connection.http.header = fields.required_text("header", example);
     connection.http.secret = read_secret(reading, fields, "value", "value: env:CRM_KEY");
-    if (!http::is_token(connection.http.header)) {
+    const std::string& header = connection.http.header;
+    std::string key = header;
+    std::ranges::transform(key, key.begin(), http::to_lower);
+    if (!header.empty() && !http::is_token(header)) {
       fields.problem("header", fmt::format("{}.credential.header is no name of a field", name),
                      example);
+    } else if (web::is_written_here(key)) {
+      fields.problem(
+          "header", fmt::format("{}.credential.header: {} is the gateway's to write", name, header),
+          example);
+    }
+    if (http::trim(connection.http.secret.value) != connection.http.secret.value) {
+      fields.problem("value", fmt::format("{}.credential.value has a space at its edge", name),
+                     "the target would not see it: take it away");
     }
   } else {
     connection.user = fields.required_text("user", "user: sallyport");
@@ -415,6 +428,28 @@ ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
 }
 
 }  // namespace
+
+void check_hosts(Reading& reading, const Value& document, const Config& config) {
+  const std::string own = config.http ? web::host_of_url(config.http->public_url) : "";
+  std::map<std::string, std::string> taken;
+  for (const ConnectionConfig& connection : config.connections) {
+    for (const std::string& host : connection.http.hosts) {
+      const Value* at_fault = document.find("connections");
+      for (const char* const key : {connection.name.c_str(), "hosts"}) {
+        if (const Value* const inner = at_fault->find(key)) at_fault = inner;
+      }
+      const auto problem = [&](const std::string& what) {
+        reading.problems.push_back(
+            {at_fault->place,
+             fmt::format("connections.{}.hosts: {} {}", connection.name, host, what),
+             "a name leads to one place: give each its own"});
+      };
+      const auto [at, fresh] = taken.emplace(host, connection.name);
+      if (!fresh) problem("leads to connections." + at->second);
+      if (web::is_own_name(host, own)) problem("is the name of listeners.http itself");
+    }
+  }
+}
 
 void read_connections(Reading& reading, Fields& top, Config& config) {
   top.require("connections", "connections: {shop: {host: db.internal, ...}}");

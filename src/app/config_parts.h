@@ -19,6 +19,8 @@ struct Reading {
 void read_issuers(Reading& reading, Fields& top, Config& config);
 void read_builtin_issuer(Reading& reading, Fields& top, Config& config);
 void read_connections(Reading& reading, Fields& top, Config& config);
+/// Once the listeners are known: every name leads to one place.
+void check_hosts(Reading& reading, const Value& document, const Config& config);
 void read_approvals(Reading& reading, Fields& top, Config& config);
 
 /// `env:NAME`, `file:PATH` or the secret itself, with a warning. Problems are reported at `key`.

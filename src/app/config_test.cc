@@ -341,6 +341,61 @@ TEST_F(ConfigTest, ThePoolOfAConnectionIsReadAndChecked) {
   }
 }
 
+TEST_F(ConfigTest, ConnectionsOfProtocolHttpAreReadAndChecked) {
+  const auto with = [](const std::string& connections, const std::string& url) {
+    std::string text = kGood;
+    text.insert(text.find("  admin:\n"), "  http: {port: 6443, public_url: \"" + url + "\"}\n");
+    text.insert(text.find("  shop:\n"), connections);
+    return text;
+  };
+  const auto crm = [](const std::string& more) {
+    return "  crm: {protocol: http, url: https://crm.internal, " + more + "}\n";
+  };
+  const std::string gateway = "https://GW.example.com:6443/";
+  const auto good = load(with(crm("hosts: [CRM.gw.example.com], request_bytes_per_s_min: 9, "
+                                  "credential: {header: X-Api-Key, value: env:SHOP_PASSWORD}"),
+                              gateway));
+  ASSERT_TRUE(good) << to_string(good.error());
+  EXPECT_EQ(good->connection("crm")->http.hosts, std::vector<std::string>{"crm.gw.example.com"});
+  EXPECT_EQ(good->connection("crm")->http.request_bytes_per_s_min, 9u);
+
+  const auto credential = [&](const std::string& header, const std::string& value) {
+    return crm("credential: {header: " + header + ", value: " + value + "}");
+  };
+  struct {
+    std::string connections, url, problem;
+  } const broken[] = {
+      {crm("hosts: [a.example.com]") +
+           "  erp: {protocol: http, url: https://erp.internal, hosts: [A.example.com]}\n",
+       gateway, "connections.erp.hosts: a.example.com leads to connections.crm"},
+      {crm("hosts: [a.example.com, a.example.com]"), gateway, "leads to connections.crm"},
+      {crm("hosts: [gw.example.com]"), gateway, "is the name of listeners.http itself"},
+      {crm("hosts: [localhost]"), "http://127.0.0.1:6443", "is the name of listeners.http itself"},
+      {credential("Host", "x"), gateway, "credential.header: Host is the gateway's to write"},
+      {credential("content-length", "x"), gateway, "is the gateway's to write"},
+      {credential("Transfer-Encoding", "x"), gateway, "is the gateway's to write"},
+      {credential("CONNECTION", "x"), gateway, "is the gateway's to write"},
+      {credential("Expect", "x"), gateway, "is the gateway's to write"},
+      {credential("X-Forwarded-For", "x"), gateway, "is the gateway's to write"},
+      {credential("Sallyport-Assertion", "x"), gateway, "is the gateway's to write"},
+      {credential("Accept-Encoding", "x"), gateway, "is the gateway's to write"},
+      {credential("\"X Key\"", "x"), gateway, "is no name of a field"},
+      {credential("X-Api-Key", "\"\""), gateway, "credential.value is empty"},
+      {credential("X-Api-Key", "\" \""), gateway, "has a space at its edge"},
+      {credential("X-Api-Key", "\"key \""), gateway, "has a space at its edge"},
+      {credential("X-Api-Key", "\"\\tkey\""), gateway, "has a space at its edge"},
+      {credential("X-Api-Key", "file:empty"), gateway, "holds no secret"},
+      {crm("credential: {user: u, password: \"\"}"), gateway, "credential.password is empty"},
+      {crm("request_bytes_per_s_min: -1"), gateway, "request_bytes_per_s_min"},
+  };
+  for (const auto& each : broken) {
+    const auto bad = load(with(each.connections, each.url));
+    ASSERT_FALSE(bad) << each.connections;
+    EXPECT_NE(to_string(bad.error()).find(each.problem), std::string::npos)
+        << each.connections << to_string(bad.error());
+  }
+}
+
 TEST_F(ConfigTest, AMissingFileAndAnEmptyOneAreErrors) {
   const auto missing = load_config(folder_ / "nowhere.yaml");
   ASSERT_FALSE(missing);

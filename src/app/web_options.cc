@@ -95,8 +95,7 @@ Result<std::shared_ptr<const web::Options>> make_web_options(const Config& confi
     options->tls = std::move(*tls);
     std::string url = config.http->public_url;
     while (url.ends_with('/')) url.pop_back();
-    const auto slashes = url.find("//");
-    options->public_host = web::host_name(url.substr(slashes == url.npos ? 0 : slashes + 2));
+    options->public_host = web::host_of_url(url);
     options->public_url = std::move(url);
   }
   std::shared_ptr<const mask::Patterns> patterns;

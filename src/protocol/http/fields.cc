@@ -173,6 +173,11 @@ bool is_safe(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
 
+bool is_written_here(std::string_view name) {
+  return any_of(of_connection, name) || name == "host" || name == "accept-encoding" ||
+         name.starts_with("x-forwarded-") || name.starts_with("sallyport-");
+}
+
 bool is_owned(std::string_view name) {
   return any_of(owned, name) ||
          std::ranges::any_of(owned_beginnings, [&](std::string_view beginning) {

@@ -30,6 +30,10 @@ http::Headers response_fields(const http::ResponseHead& head, const Route& route
 /// The method asks for no change (RFC 9110 section 9.2.1).
 bool is_safe(std::string_view method);
 
+/// True for a field that is about the connection, or that the codec or the gateway writes: it can
+/// hold no credential. `name` in lower case.
+bool is_written_here(std::string_view name);
+
 /// True for a field that a client may not send to a target. `name` in lower case.
 bool is_owned(std::string_view name);
 

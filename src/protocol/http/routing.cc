@@ -32,11 +32,6 @@ bool is_loopback(std::string_view name) {
   return name == "127.0.0.1" || name == "[::1]" || name == "localhost";
 }
 
-/// The listener's own name; on this machine alone, every name of it.
-bool is_own(const Options& options, std::string_view name) {
-  return name == options.public_host || (is_loopback(name) && is_loopback(options.public_host));
-}
-
 std::string scheme(const Options& options) {
   return options.tls != nullptr || options.public_url.starts_with("https:") ? "https://"
                                                                             : "http://";
@@ -51,6 +46,16 @@ std::string host_name(std::string_view host) {
   return name;
 }
 
+bool is_own_name(std::string_view name, std::string_view public_host) {
+  return name == public_host || (is_loopback(name) && is_loopback(public_host));
+}
+
+std::string host_of_url(std::string_view url) {
+  const auto slashes = url.find("//");
+  const auto host = url.substr(slashes == url.npos ? 0 : slashes + 2);
+  return host_name(host.substr(0, host.find('/')));
+}
+
 std::expected<Route, OwnPage> route(const Options& options, std::string_view host,
                                     std::string_view path) {
   const std::string name = host_name(host);
@@ -62,7 +67,8 @@ std::expected<Route, OwnPage> route(const Options& options, std::string_view hos
     }
     return Route{target, "", std::string(path), std::move(resource)};
   }
-  if (!is_own(options, name)) return std::unexpected(OwnPage{Own::misdirected, ""});
+  if (!is_own_name(name, options.public_host))
+    return std::unexpected(OwnPage{Own::misdirected, ""});
   if (path == keys_path) return std::unexpected(OwnPage{Own::keys, ""});
   if (path.starts_with(metadata_path)) {
     const auto of = find_by_path(options, path.substr(metadata_path.size()));

@@ -40,4 +40,10 @@ std::string metadata_url(std::string_view resource);
 /// In lower case and without its port.
 std::string host_name(std::string_view host);
 
+/// A name of the listener's own: its public one, and on this machine alone every name of that.
+bool is_own_name(std::string_view name, std::string_view public_host);
+
+/// "gw.example" of "https://gw.example:6443/".
+std::string host_of_url(std::string_view url);
+
 }  // namespace sallyport::web
