@@ -220,6 +220,57 @@ def test_one_sessions_context_is_of_no_use_in_another(shop):
         assert past_the_gateway(shop, ".".join(part)) is None
 
 
+def test_a_parallel_query_may_ask(shop):
+    with shop.postgres.connect() as admin:
+        admin.execute("create table crowd (owner text) with (parallel_workers = 2)")
+        admin.execute("insert into crowd select 'bob' from generate_series(1, 20000)")
+        admin.execute("analyze crowd")
+        admin.execute("grant select on crowd to app")
+    with psycopg.connect(host="127.0.0.1", port=shop.postgres.port, user="app", dbname="lab",
+                         autocommit=True) as app:
+        pid, started = app.execute(
+            "select pg_backend_pid(), (extract(epoch from backend_start) * 1000000)::bigint "
+            "from pg_stat_get_activity(pg_backend_pid())").fetchone()
+        app.execute("select set_config('sallyport.ctx', %s, false)", (forged()(pid, started),))
+        forced = "debug_parallel_query" if app.info.server_version >= 160000 else "force_parallel_mode"
+        for setting, value in ((forced, "on"), ("parallel_setup_cost", "0"),
+                               ("parallel_tuple_cost", "0"), ("min_parallel_table_scan_size", "0")):
+            app.execute("select set_config(%s, %s, false)", (setting, value))
+        query = "select sallyport.context()->>'sub', n from (select count(*) as n from crowd) c"
+        plan = "\n".join(row[0] for row in app.execute("explain " + query).fetchall())
+        assert "Gather" in plan, plan
+        assert app.execute(query).fetchall() == [("bob", 20000)]
+        query = "select count(*) from crowd where owner = sallyport.context()->>'sub'"
+        assert app.execute(query).fetchall() == [(20000,)]
+    with shop.postgres.connect() as admin:
+        admin.execute("alter table crowd enable row level security")
+        admin.execute("create policy own on crowd using (owner = (select sallyport.context()->>'sub'))")
+    with psycopg.connect(host="127.0.0.1", port=shop.postgres.port, user="app", dbname="lab",
+                         autocommit=True) as app:
+        app.execute("select set_config(%s, 'on', false)", (forced,))
+        assert app.execute("select count(*) from crowd").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("made", ["create schema sallyport authorization app",
+                                  "create schema sallyport; create table sallyport.context_key (id text "
+                                  "primary key, inner_pad bytea not null, outer_pad bytea not null); "
+                                  "alter table sallyport.context_key owner to app",
+                                  "create schema sallyport; create function sallyport.context() returns "
+                                  "jsonb language sql return null::jsonb; "
+                                  "alter function sallyport.context() owner to app"])
+def test_it_is_not_installed_into_what_somebody_else_has_made(shop, made):
+    with shop.postgres.connect("postgres") as admin:
+        admin.execute("drop database if exists trap")
+        admin.execute("create database trap")
+    with shop.postgres.connect("trap") as admin:
+        admin.execute(made)
+        with pytest.raises(psycopg.errors.RaiseException, match="of app"):
+            admin.execute(shop.sql)
+        admin.execute("rollback")
+        assert admin.execute("select count(*) from pg_catalog.pg_class where relname = 'context_key' and "
+                             "relowner = 10").fetchone() == (0,)
+
+
 def test_nobody_reads_the_key(shop):
     with shop.connect("alice") as alice:
         with pytest.raises(psycopg.Error):
@@ -228,10 +279,19 @@ def test_nobody_reads_the_key(shop):
     assert base64.b64encode(KEY.encode()).decode() not in shop.sql
 
 
-def test_warm_connections_tell_of_their_session_and_not_of_the_last(shop):
-    for name in ("alice", "bob") * 5:
+def test_what_a_session_was_told_is_of_no_use_to_the_next(shop):
+    """A server process that serves two sessions would believe the second what the first was told."""
+    pids, last = set(), None
+    for number, name in enumerate(("alice", "bob") * 5, 1):
         with shop.connect(name) as session:
             assert context(session)["sub"] == name
+            pids.add(session.execute("select pg_backend_pid()").fetchone()[0])
+            told = session.execute("select current_setting('sallyport.ctx')").fetchone()[0]
+            if last:
+                session.execute("select set_config('sallyport.ctx', %s, false)", (last,))
+                assert context(session) is None and rows(session) == []
+            last = told
+        assert len(pids) == number
 
 
 def test_what_is_not_configured_is_said(shop, tmp_path):

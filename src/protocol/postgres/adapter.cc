@@ -438,7 +438,7 @@ Task<Adapter::Ended> Adapter::converse(std::unique_ptr<LoggedIn> client, const S
                              .target = target,
                              .read_only = read_only,
                              .label = label_of(session),
-                             .reuse = target->pool.reuse,
+                             .reuse = target->reuse(),
                              .let_go = [this, of = target.get()] { pool_.let_go(*of); },
                              .masker = masker_of(*target),
                              .place = {.connection = session.connection,

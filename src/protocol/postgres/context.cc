@@ -48,6 +48,7 @@ constexpr std::string_view install =
     R"SQL(-- Written by `sallyport postgres install-context`. Run it as a superuser, or as a role that has
 -- pg_read_all_stats; it may be run again. It holds a key: keep it as you keep passwords.
 begin;
+set local search_path = pg_catalog, pg_temp;
 create schema if not exists sallyport;
 revoke all on schema sallyport from public;
 grant usage on schema sallyport to public;
@@ -56,12 +57,34 @@ create table if not exists sallyport.context_key (
   inner_pad bytea not null,
   outer_pad bytea not null
 );
+-- What somebody else has made before would be theirs to change, and the key theirs to read.
+do $check$
+declare
+  other text;
+begin
+  select format('%s, of %s', a.what, pg_get_userbyid(a.owner)) into other from (
+    select 'schema ' || nspname, nspowner from pg_namespace where nspname = 'sallyport'
+    union all
+    select 'relation sallyport.' || relname, relowner from pg_class
+      where relnamespace = 'sallyport'::regnamespace
+    union all
+    select 'function sallyport.' || proname, proowner from pg_proc
+      where pronamespace = 'sallyport'::regnamespace
+    ) a (what, owner)
+    where a.owner <> (select oid from pg_roles where rolname = current_user) limit 1;
+  if found then
+    raise exception 'there is already: %', other
+      using hint = 'drop it, or run this as its owner if it is yours';
+  end if;
+end
+$check$;
 revoke all on sallyport.context_key from public;
 insert into sallyport.context_key values ('{id}', '\x{inner}', '\x{outer}')
   on conflict (id) do update set inner_pad = excluded.inner_pad, outer_pad = excluded.outer_pad;
 
 -- Who this session is for, as the gateway says; NULL if it does not say so, or not of this session,
--- or not any more.
+-- or not any more. No EXCEPTION block: it would be a subtransaction, which a parallel query may not
+-- begin. What could fail comes after the MAC, and is the gateway's own.
 create or replace function sallyport.context() returns jsonb
 language plpgsql stable parallel restricted security definer
 set search_path = pg_catalog, pg_temp
@@ -74,8 +97,8 @@ begin
   if array_length(part, 1) is distinct from 7 or part[1] <> 'v1' then return null; end if;
   select * into key_used from sallyport.context_key k where k.id = part[2];
   if not found then return null; end if;
-  if sha256(key_used.outer_pad || sha256(key_used.inner_pad ||
-       convert_to(array_to_string(part[1:6], '.'), 'UTF8'))) <> decode(part[7], 'hex') then
+  if encode(sha256(key_used.outer_pad || sha256(key_used.inner_pad ||
+       convert_to(array_to_string(part[1:6], '.'), 'UTF8'))), 'hex') <> part[7] then
     return null;
   end if;
   select (extract(epoch from a.backend_start) * 1000000)::bigint into started
@@ -85,8 +108,6 @@ begin
     return null;
   end if;
   return convert_from(decode(part[6], 'hex'), 'UTF8')::jsonb;
-exception when others then
-  return null;
 end
 $context$;
 revoke all on function sallyport.context() from public;

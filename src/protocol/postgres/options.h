@@ -63,6 +63,10 @@ struct Target {
   std::shared_ptr<const mask::Patterns> patterns;  // null if nothing is detected
   std::chrono::seconds catalog_refresh{60};        // how old what is known of its tables may get
 
+  /// Whether a server process may serve one session after another. Not where it is told who a
+  /// session is for: that is good for the process, so its next session could tell it again.
+  bool reuse() const { return pool.reuse && !context; }
+
   /// search_path is only the default: who may change it is for the policies to say.
   bool fixes(std::string_view setting) const {
     return setting != "search_path" &&

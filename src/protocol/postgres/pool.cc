@@ -179,7 +179,7 @@ Task<std::expected<Pool::Lease, Pool::Failure>> Pool::take(const Permit& session
                                                            SteadyTime deadline) {
   net::Reactor& reactor = net::Reactor::current();
   const std::string label = login.label;
-  const bool reuse = target->pool.reuse;
+  const bool reuse = target->reuse();
   // The label of the first session must not come back in a later one's RESET ALL.
   if (reuse) login.label = nobody;
   Metrics& metrics = metrics_of(target->connection);
