@@ -51,10 +51,12 @@ approvals:
 
 
 class Receiver:
-    """Takes what is posted to it; answers with `status` while `failures` are left."""
+    """Takes what is posted to it; fails while `failures` are left, and answers as `answers` say to
+    what has their text in it."""
 
     def __init__(self, port=0):
         self.taken, self.refused, self.failures, self.lock = [], [], 0, threading.Condition()
+        self.answers = {}
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -63,10 +65,13 @@ class Receiver:
                 with receiver.lock:
                     failing = receiver.failures > 0
                     receiver.failures -= failing
+                    status = next((status for text, status in receiver.answers.items()
+                                   if text.encode() in body), 500 if failing else 200)
+                    failing = status != 200
                     (receiver.refused if failing else receiver.taken).append(
                         (self.path, dict(self.headers.items()), body))
                     receiver.lock.notify_all()
-                self.send_response(500 if failing else 200)
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -212,6 +217,39 @@ def test_what_is_not_taken_comes_again_under_the_same_id(shop, receiver):
     assert len(receiver.refused) - before == 2
 
 
+def of_audit(messages, text):
+    return [body for at, _, body in messages if at == "/audit" and text.encode() in body]
+
+
+def test_a_message_that_is_not_taken_holds_up_no_other(shop, receiver):
+    receiver.answers = {"poisoned 500": 500}
+    bad, _ = shop.ask("delete from orders where id = 900010 /* poisoned 500 */")
+    end = time.monotonic() + 20
+    while not of_audit(receiver.refused, bad):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    good, _ = shop.ask("delete from orders where id = 900011")
+    receiver.wait("/audit", about(good, "approval.requested"))
+    assert len(of_audit(receiver.refused, bad)) == 1
+    shop.call("dana", "POST", f"/{bad}/deny")
+    shop.call("dana", "POST", f"/{good}/deny")
+    receiver.answers = {}
+    receiver.wait("/audit", about(bad, "approval.requested"))
+
+
+def test_what_is_refused_is_not_sent_again(shop, receiver):
+    receiver.answers = {"poisoned 400": 400}
+    bad, _ = shop.ask("delete from orders where id = 900012 /* poisoned 400 */")
+    end = time.monotonic() + 20
+    while 'sallyport_webhooks_total{result="refused"}' not in shop.admin.call("GET", "/metrics")[1]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(3)
+    assert len(of_audit(receiver.refused, bad)) == 1
+    receiver.answers = {}
+    shop.call("dana", "POST", f"/{bad}/deny")
+
+
 def test_what_is_not_told_yet_survives_a_restart(tmp_path):
     port, options = free_port(), ("--port-base", str(free_port()))
     before = Shop(tmp_path, port, *options)
@@ -252,6 +290,27 @@ def test_slack_shows_it_and_a_click_is_a_vote(shop, receiver):
     assert vote["voter"] == "dana" and vote["reason"] == "in Slack"
     answer = receiver.wait("/answer", lambda body: request in body["text"])[1]
     assert json.loads(answer)["response_type"] == "ephemeral"
+
+
+def test_slack_takes_no_yes_to_what_it_does_not_show(shop, receiver):
+    # A backquote would end Slack's block of code, so another character is shown.
+    request, result = shop.ask("delete from orders where id = 900008 and status <> '`'")
+    message = slack_message(receiver, request)
+    assert [block for block in message["blocks"] if block["type"] == "actions"] == []
+    assert request in json.dumps(message["blocks"][-1])
+    assert "Slack does not show all of it" in shop.click(request)[1]["text"]
+    assert shop.call("dana", "GET", "/" + request)[1]["votes"] == []
+    shop.call("dana", "POST", f"/{request}/deny")
+    assert result() == ["42501"]
+
+
+def test_slack_shows_what_names_stand_for(shop, receiver):
+    request, _ = shop.ask("delete from orders where id = 900009")
+    told = json.dumps(slack_message(receiver, request))
+    one = shop.call("dana", "GET", "/" + request)[1]
+    for part in [*one["bound"], *(touched["action"] for touched in one["touches"])]:
+        assert json.dumps(part)[1:-1] in told, (part, told)
+    shop.call("dana", "POST", f"/{request}/deny")
 
 
 def test_a_click_is_decided_like_any_vote(shop):

@@ -127,6 +127,11 @@ std::string SlackApi::vote(const SlackClick& click, const std::string& address) 
   auto found = desk_.find(click.request);
   if (!found) return "the requests for approval cannot be read right now";
   if (!*found) return "there is no such request";
+  if (click.approve && !approval::fits_slack(**found)) {
+    counter("not_shown").add();
+    return "not counted: Slack does not show all of it; `sallyport approvals show " + (*found)->id +
+           "` does";
+  }
   if (const auto why_not = why_not_(**found, *who, click.approve, address)) {
     counter("not_permitted").add();
     return "not permitted: " + *why_not;

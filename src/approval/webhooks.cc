@@ -17,9 +17,10 @@ namespace {
 constexpr std::size_t batch_max = 16;
 constexpr std::size_t answers_max = 100;
 constexpr std::chrono::seconds look_again{1};
-constexpr std::chrono::seconds pause_max{60};
+constexpr std::chrono::milliseconds pause_max{60'000};
 constexpr std::size_t text_bytes_max = 8 * 1024;
-constexpr std::size_t slack_text_bytes_max = 2500;  // Slack takes 3000 characters of a section
+constexpr std::size_t slack_text_bytes_max = 2900;  // Slack takes 3000 characters of a section
+constexpr std::size_t slack_name_bytes_max = 200;
 
 metrics::Counter& counter(std::string_view result) {
   return metrics::counter("sallyport_webhooks_total", "Webhook messages, by what became of them.",
@@ -36,32 +37,88 @@ std::string_view origin_of(std::string_view url) {
 std::string shortened(std::string_view text, std::size_t bytes_max) {
   std::string kept(text);
   cut(kept, bytes_max);
-  if (kept.size() < text.size()) kept += " ...";
+  if (!is_utf8(kept)) {  // a receiver may refuse it whole
+    std::ranges::replace_if(
+        kept, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  }
   return kept;
 }
 
-/// Slack's own three escapes; and no backquote may end the block of code.
-std::string for_slack(std::string_view text, std::size_t bytes_max) {
-  std::string escaped;
-  for (const char c : shortened(text, bytes_max)) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '`':
-        escaped += '\'';
-        break;
-      default:
-        escaped += c;
+/// A text as Slack will show it.
+struct SlackText {
+  std::string text;   // escaped
+  bool whole = true;  // nothing is cut off, nothing looks different, nothing is invisible
+};
+
+/// Characters that are not seen, or that turn others around.
+bool is_hidden(std::string_view text) {
+  for (const std::string_view bad : {"\xc2\xa0", "\xc2\xad", "\xef\xbb\xbf"}) {
+    if (text.contains(bad)) return true;
+  }
+  for (std::size_t at = text.find('\xe2'); at != std::string_view::npos && text.size() - at > 2;
+       at = text.find('\xe2', at + 1)) {
+    const auto second = static_cast<unsigned char>(text[at + 1]);
+    const auto third = static_cast<unsigned char>(text[at + 2]);
+    // U+2000 to U+200F, U+2028 to U+202F, U+2060 to U+206F.
+    if (second == 0x80 && (third <= 0x8f || third >= 0xa8) && third <= 0xaf) return true;
+    if (second == 0x81 && third >= 0xa0 && third <= 0xaf) return true;
+  }
+  return false;
+}
+
+/// Slack's own three escapes, of which an '&' may be five bytes; and no backquote may end the block
+/// of code. Slack refuses a whole message for a text that is too long, or no UTF-8.
+SlackText for_slack(std::string_view text, std::size_t bytes_max) {
+  SlackText shown{.whole = !is_hidden(text)};
+  const bool utf8 = is_utf8(text);
+  for (const char c : text) {
+    if (shown.text.size() > bytes_max) break;
+    const auto code = static_cast<unsigned char>(c);
+    const bool control = (code < 0x20 && c != '\n' && c != '\t') || code == 0x7f;
+    if (c == '&') {
+      shown.text += "&amp;";
+    } else if (c == '<') {
+      shown.text += "&lt;";
+    } else if (c == '>') {
+      shown.text += "&gt;";
+    } else if (c == '`' || control || (!utf8 && code >= 0x80)) {
+      shown.text += c == '`' ? '\'' : '?';
+      shown.whole = false;
+    } else {
+      shown.text += c;
     }
   }
-  return escaped;
+  if (shown.text.size() <= bytes_max) return shown;
+  shown.whole = false;
+  constexpr std::string_view dots = " ...";
+  std::size_t end = bytes_max - dots.size();
+  while (end > 0 && (static_cast<unsigned char>(shown.text[end]) & 0xc0) == 0x80) --end;
+  shown.text.resize(end);
+  const auto escape = shown.text.rfind('&');
+  if (escape != std::string::npos && shown.text.find(';', escape) == std::string::npos) {
+    shown.text.resize(escape);
+  }
+  shown.text += dots;
+  return shown;
+}
+
+/// All that decides what a statement does, but its text and its parameters: as
+/// `sallyport approvals show` has it.
+std::string details_of(const Request& request) {
+  std::string lines = "database: " + request.database + "\n";
+  for (const std::string& bound : request.bound) lines += bound + "\n";
+  for (const Action& action : request.actions) {
+    lines +=
+        "touches: " + action.name + " " + action.resource.type + " " + action.resource.id + "\n";
+  }
+  for (const Safeguard& safeguard : request.safeguards) {
+    lines += "safeguard: " + safeguard.effect + " " + safeguard.action.resource.id + "\n";
+  }
+  return lines;
+}
+
+std::string in_code(const SlackText& shown) {
+  return "```" + shown.text + "```";
 }
 
 boost::json::object mrkdwn(std::string text) {
@@ -122,27 +179,36 @@ std::string webhook_body(std::string_view event, const Request& request, std::st
                                    {"ends_at", to_iso8601(request.ends_at)}}}});
 }
 
+bool fits_slack(const Request& request) {
+  return request.kind == "statement" && request.parameters.empty() &&
+         for_slack(request.requester.chain.to_string(), slack_name_bytes_max).whole &&
+         for_slack(request.text, slack_text_bytes_max).whole &&
+         for_slack(details_of(request), slack_text_bytes_max).whole;
+}
+
 std::string slack_body(std::string_view event, const Request& request, std::string_view who) {
-  const std::string asker = for_slack(request.requester.chain.to_string(), 200);
+  const std::string asker =
+      for_slack(request.requester.chain.to_string(), slack_name_bytes_max).text;
   const bool waits = event == "requested";
   const std::string title =
       waits ? fmt::format("{} asks for an approval on {}", asker, request.connection)
             : fmt::format("The request of {} on {} was {}{}", asker, request.connection, event,
-                          who.empty() ? "" : " by " + for_slack(who, 200));
+                          who.empty() ? "" : " by " + for_slack(who, slack_name_bytes_max).text);
   boost::json::array blocks{mrkdwn("*" + title + "*")};
   if (waits) {
-    blocks.push_back(mrkdwn("```" + for_slack(request.text, slack_text_bytes_max) + "```"));
-    std::string more = request.estimate.empty() ? "" : for_slack(request.estimate, 500) + "\n";
+    if (request.kind == "window") blocks.push_back(mrkdwn("_For a time, not for one statement._"));
+    blocks.push_back(mrkdwn(in_code(for_slack(request.text, slack_text_bytes_max))));
+    blocks.push_back(mrkdwn(in_code(for_slack(details_of(request), slack_text_bytes_max))));
+    std::string more = request.estimate.empty() ? "" : request.estimate + "\n";
     for (const Route& route : request.routes) {
-      more +=
-          fmt::format("asked by policy {}: {} of {}\n", for_slack(route.policy, 100), route.quorum,
-                      route.approvers.empty()
-                          ? "those who may"
-                          : for_slack(fmt::format("{}", fmt::join(route.approvers, ", ")), 300));
+      more += fmt::format("asked by policy {}: {} of {}\n", route.policy, route.quorum,
+                          route.approvers.empty()
+                              ? "those who may"
+                              : fmt::format("{}", fmt::join(route.approvers, ", ")));
     }
-    blocks.push_back(mrkdwn(std::move(more)));
+    blocks.push_back(mrkdwn(for_slack(more, slack_text_bytes_max).text));
     // Nobody says yes to what they cannot see whole.
-    if (request.text.size() <= slack_text_bytes_max && request.parameters.empty()) {
+    if (fits_slack(request)) {
       blocks.push_back(boost::json::object{
           {"type", "actions"},
           {"elements", boost::json::array{button("Approve", "approve", "primary", request.id),
@@ -216,6 +282,7 @@ void Webhooks::queue(std::string_view event,
     auto added = store_.add({.id = "msg_" + random_hex(random_, 16),
                              .hook = hook.name,
                              .body = body_of(hook),
+                             .urgent = event == "break_glass",
                              .created_at = now,
                              .next_at = now},
                             limits_.queue_max);
@@ -254,8 +321,9 @@ void Webhooks::alert(std::string json, const std::string& text) {
                          to_iso8601(clock_.now()), json);
     }
     return boost::json::serialize(boost::json::object{
-        {"text", text},
-        {"blocks", boost::json::array{mrkdwn("*Break-glass*\n" + for_slack(text, 2500))}}});
+        {"text", for_slack(text, slack_text_bytes_max).text},
+        {"blocks", boost::json::array{
+                       mrkdwn("*Break-glass*\n" + for_slack(text, slack_text_bytes_max).text)}}});
   });
 }
 
@@ -294,9 +362,9 @@ void Webhooks::deliver(const store::DeliveryRow& row) {
   };
   if (hook.name.empty()) return drop("no_longer_configured");
   // One that does not answer must not keep the others from being told.
-  if (const auto paused = paused_.find(hook.name);
-      paused != paused_.end() && clock_.now() < paused->second) {
-    (void)store_.again(row.number, row.attempts, paused->second);
+  Pause& pause = pauses_[hook.name];
+  if (!row.urgent && clock_.now() < pause.until) {
+    (void)store_.again(row.number, row.attempts, pause.until);
     return;
   }
   std::vector<std::pair<std::string, std::string>> headers{{"Content-Type", "application/json"},
@@ -307,17 +375,32 @@ void Webhooks::deliver(const store::DeliveryRow& row) {
     }
   }
   const auto status = identity::http_post(hook.url, hook.ca_file, headers, row.body);
-  if (status && *status >= 200 && *status < 300) return drop("delivered");
+  if (status && *status >= 200 && *status < 300) {
+    pause = {};
+    return drop("delivered");
+  }
   const std::string why = status ? "status " + std::to_string(*status) : status.error().detail;
   const std::int64_t attempts = row.attempts + 1;
   log::warn("webhook not delivered",
             {{"hook", hook.name}, {"id", row.id}, {"attempts", attempts}, {"detail", why}});
+  // It would be refused again.
+  if (status && *status >= 400 && *status < 500 && *status != 408 && *status != 429) {
+    return drop("refused");
+  }
   if (attempts >= limits_.attempts_max) return drop("given_up");
   counter("failed").add();
-  const WallTime next = clock_.now() + wait_after(attempts);
-  paused_[hook.name] = std::min(next, clock_.now() + pause_max);
-  auto later = store_.again(row.number, attempts, next);
+  // An answer is about this message: what is in it must not hold up others. But who gives none, or
+  // asks for less, is given time.
+  if (!status || *status == 429 || *status == 503) {
+    pause.until = clock_.now() + std::min(wait_after(++pause.failures), pause_max);
+  }
+  auto later = store_.again(row.number, attempts, clock_.now() + wait_after(attempts));
   if (!later) log::error("webhook not kept", {{"id", row.id}, {"detail", later.error().detail}});
+}
+
+bool Webhooks::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
 }
 
 void Webhooks::work() {
@@ -331,6 +414,7 @@ void Webhooks::work() {
       answers = std::exchange(answers_, {});
     }
     for (const auto& [hook, body] : answers) {
+      if (stopping()) return;
       (void)identity::http_post(hook.url, hook.ca_file, {{"Content-Type", "application/json"}},
                                 body);
     }
@@ -340,10 +424,7 @@ void Webhooks::work() {
       continue;
     }
     for (const store::DeliveryRow& row : *rows) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (stopping_) return;
-      }
+      if (stopping()) return;
       deliver(row);
     }
     if (rows->size() == batch_max) {

@@ -31,7 +31,7 @@ struct Webhook {
 };
 
 struct WebhookLimits {
-  std::size_t queue_max = 10'000;  // messages that wait; above, the oldest go
+  std::size_t queue_max = 10'000;  // messages that wait for a hook; above, its oldest go
   std::int64_t attempts_max = 12;
   std::chrono::milliseconds first_wait{2'000};  // doubled with every attempt
   std::chrono::milliseconds wait_max{3'600'000};
@@ -44,7 +44,10 @@ std::string_view told_event(std::string_view event);
 /// who asks for it; no values of parameters.
 std::string webhook_body(std::string_view event, const Request& request, std::string_view who,
                          WallTime now);
-/// The same as a message for Slack's incoming webhooks: with buttons while it waits.
+/// True if a message for Slack shows all that an approver has to see: a statement whose text,
+/// database, names, touches and safeguards fit, without parameters.
+bool fits_slack(const Request& request);
+/// The same as a message for Slack's incoming webhooks: with buttons while it waits, if it fits.
 std::string slack_body(std::string_view event, const Request& request, std::string_view who);
 
 /// webhook-id, webhook-timestamp and webhook-signature, as in "Standard Webhooks": "v1," and the
@@ -78,6 +81,7 @@ class Webhooks {
  private:
   void queue(std::string_view event, const std::function<std::string(const Webhook&)>& body_of);
   void work();
+  bool stopping();
   void deliver(const store::DeliveryRow& row);
   std::chrono::milliseconds wait_after(std::int64_t attempts) const;
 
@@ -89,7 +93,11 @@ class Webhooks {
   std::condition_variable changed_;
   std::vector<Webhook> hooks_;
   std::vector<std::pair<Webhook, std::string>> answers_;  // for Slack
-  std::map<std::string, WallTime, std::less<>> paused_;   // hooks that failed; the thread's own
+  struct Pause {
+    std::int64_t failures = 0;  // in a row
+    WallTime until{};
+  };
+  std::map<std::string, Pause, std::less<>> pauses_;  // of hooks that do not answer; the thread's
   bool woken_ = false;
   bool stopping_ = false;
   std::thread thread_;

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
+#include "base/bytes.h"
 #include "base/crypto.h"
+#include "identity/json.h"
 
 namespace sallyport::approval {
 namespace {
@@ -13,6 +17,7 @@ constexpr WallTime at{std::chrono::seconds(1614265330)};
 
 Request request() {
   Request made{.id = "apr_1", .tenant = "default", .connection = "shop", .database = "shop"};
+  made.kind = "statement";
   made.requester.chain.identities = {{.id = "alice"}};
   made.text = "delete from orders where note = '<!channel> ```x'";
   made.estimate = "about 3 rows";
@@ -54,22 +59,83 @@ TEST(SlackBody, LetsNothingOutOfItsBlock) {
   const std::string body = slack_body("requested", request(), "alice");
   EXPECT_EQ(body.find("<!channel>"), std::string::npos);
   EXPECT_NE(body.find("&lt;!channel&gt; '''x"), std::string::npos) << body;
-  EXPECT_NE(body.find(R"("action_id":"approve")"), std::string::npos);
-  EXPECT_EQ(slack_body("denied", request(), "dana").find("action_id"), std::string::npos);
-  // What does not fit whole has no buttons.
-  Request longer = request();
-  longer.text += std::string(3000, 'x');
-  EXPECT_EQ(slack_body("requested", longer, "alice").find("action_id"), std::string::npos);
-  longer = request();
-  longer.parameters = {{.value = "1"}};
-  EXPECT_EQ(slack_body("requested", longer, "alice").find("action_id"), std::string::npos);
+}
+
+TEST(SlackBody, HasButtonsWhereItShowsAllThatIsApproved) {
+  const auto has_buttons = [](const Request& one) {
+    const bool found = slack_body("requested", one, "alice").contains(R"("action_id":"approve")");
+    EXPECT_EQ(found, fits_slack(one));
+    return found;
+  };
+  Request plain = request();
+  plain.text = "delete from orders where a < 1 & b > 2";
+  plain.bound = {"search_path: public", "temporary relation: orders"};
+  plain.safeguards = {{.action = {"reveal", {"Column", "shop/shop/public/orders/card"}},
+                       .effect = "partial (pii.card)"}};
+  EXPECT_TRUE(has_buttons(plain));
+  const std::string body = slack_body("requested", plain, "alice");
+  for (const std::string_view part :
+       {"database: shop", "search_path: public", "temporary relation: orders",
+        "touches: sql:delete Table shop/shop/public/orders",
+        "safeguard: partial (pii.card) shop/shop/public/orders/card"}) {
+    EXPECT_NE(body.find(part), std::string::npos) << part << "\n" << body;
+  }
+  EXPECT_EQ(slack_body("denied", plain, "dana").find("action_id"), std::string::npos);
+
+  const auto without = [&](const std::function<void(Request&)>& change) {
+    Request changed = plain;
+    change(changed);
+    return !has_buttons(changed);
+  };
+  EXPECT_TRUE(without([](Request& one) { one.kind = "window"; }));
+  EXPECT_TRUE(without([](Request& one) { one.text += std::string(3000, 'x'); }));
+  EXPECT_TRUE(without([](Request& one) { one.text += std::string(1000, '&'); }));
+  EXPECT_TRUE(without([](Request& one) { one.text += "`x`"; }));  // shown as something else
+  EXPECT_TRUE(without([](Request& one) { one.text += "\r"; }));
+  EXPECT_TRUE(without([](Request& one) { one.text += "\xe2\x80\xae"; }));  // turned around
+  EXPECT_TRUE(without([](Request& one) { one.text += "\xff"; }));
+  EXPECT_TRUE(without([](Request& one) { one.parameters = {{.value = "1"}}; }));
+  EXPECT_TRUE(without([](Request& one) { one.database.assign(3000, 'x'); }));
+  EXPECT_TRUE(without([](Request& one) {
+    for (int i = 0; i < 200; ++i) one.bound.push_back("temporary relation: x" + std::to_string(i));
+  }));
+  EXPECT_TRUE(without([](Request& one) { one.actions.resize(1000, one.actions.front()); }));
+  EXPECT_TRUE(without([](Request& one) { one.safeguards.resize(1000, one.safeguards.front()); }));
+}
+
+/// What Slack refuses a message for.
+TEST(SlackBody, IsNeverTooLongForSlack) {
+  Request hostile = request();
+  hostile.requester.chain.identities[0].id = std::string(4000, '<');
+  hostile.text = std::string(4000, '&') + "\xff" + std::string(4000, '>');
+  hostile.estimate = std::string(4000, '<');
+  hostile.bound = {std::string(4000, '&')};
+  hostile.routes.assign(200, {.policy = "p&p", .approvers = {"d<a"}, .quorum = 2});
+  for (const std::string_view event : {"requested", "denied"}) {
+    const std::string body = slack_body(event, hostile, std::string(4000, '&'));
+    EXPECT_TRUE(is_utf8(body));
+    const auto message = identity::Json::parse(body, 1 << 20);
+    ASSERT_TRUE(message);
+    for (const identity::Json& block : *message->member("blocks")->array()) {
+      if (block.text("type") != "section") continue;
+      const auto text = block.member("text")->text("text");
+      EXPECT_GT(text->size(), 0U);
+      EXPECT_LE(text->size(), 3000U);
+      EXPECT_FALSE(text->contains("&a ") || text->contains("&am ") || text->contains("&l "));
+    }
+  }
 }
 
 class DeliveryStoreTest : public testing::Test {
  protected:
-  void add(std::string id, std::size_t rows_max = 100) {
-    auto added =
-        store_.add({.id = std::move(id), .hook = "h", .body = "{}", .next_at = at}, rows_max);
+  void add(std::string id, std::size_t rows_max = 100, std::string hook = "h",
+           bool urgent = false) {
+    auto added = store_.add({.id = std::move(id),
+                             .hook = std::move(hook),
+                             .body = "{}",
+                             .urgent = urgent,
+                             .next_at = at},
+                            rows_max);
     ASSERT_TRUE(added) << added.error().detail;
     gone_ += *added;
   }
@@ -90,7 +156,7 @@ TEST_F(DeliveryStoreTest, KeepsTheirOrderAndTheirTime) {
   EXPECT_EQ(due(at), (std::vector<std::string>{"a", "b"}));
   ASSERT_TRUE(store_.again(1, 1, at + 5s));
   EXPECT_EQ(due(at), std::vector<std::string>{"b"});
-  EXPECT_EQ(due(at + 5s), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(due(at + 5s), (std::vector<std::string>{"b", "a"}));  // what was tried least first
   ASSERT_TRUE(store_.remove(1));
   EXPECT_EQ(due(at + 5s), std::vector<std::string>{"b"});
 }
@@ -99,6 +165,14 @@ TEST_F(DeliveryStoreTest, IsBounded) {
   for (int i = 0; i < 5; ++i) add(std::to_string(i), 3);
   EXPECT_EQ(gone_, 2U);
   EXPECT_EQ(due(at), (std::vector<std::string>{"2", "3", "4"}));
+}
+
+TEST_F(DeliveryStoreTest, IsBoundedForEachHookAndKeepsAlertsForLongest) {
+  add("other", 3, "other");
+  add("alert", 3, "h", true);
+  for (int i = 0; i < 5; ++i) add(std::to_string(i), 3);
+  EXPECT_EQ(gone_, 3U);
+  EXPECT_EQ(due(at), (std::vector<std::string>{"alert", "other", "3", "4"}));
 }
 
 }  // namespace

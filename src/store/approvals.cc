@@ -1,18 +1,12 @@
 #include "store/approvals.h"
 
+#include "store/times.h"
+
 namespace sallyport::store {
 namespace {
 
 constexpr std::string_view columns =
     "id, hash, requester, state, body, created_us, ends_us, closed_by, uses_left";
-
-std::int64_t us(WallTime time) {
-  return time.time_since_epoch().count();
-}
-
-WallTime time_of(const Value& value) {
-  return WallTime(std::chrono::microseconds(std::get<std::int64_t>(value)));
-}
 
 Result<std::vector<ApprovalRow>> select(Database& database, std::string_view where,
                                         const std::vector<Value>& parameters,

@@ -1,17 +1,11 @@
 #include "store/break_glass.h"
 
+#include "store/times.h"
+
 namespace sallyport::store {
 namespace {
 
 constexpr std::size_t rows_max = 200;
-
-std::int64_t us(WallTime time) {
-  return time.time_since_epoch().count();
-}
-
-WallTime time_of(const Value& value) {
-  return WallTime(std::chrono::microseconds(std::get<std::int64_t>(value)));
-}
 
 Result<std::vector<BreakGlassRow>> select(Database& database, std::string_view where,
                                           const std::vector<Value>& parameters) {

@@ -96,6 +96,8 @@ constexpr const char* kMigrations[] = {
          reviewed_us integer not null,
          finding text not null) strict;
        create index break_glass_open on break_glass (started_us) where reviewed_by = '';)",
+    R"(alter table delivery add column urgent integer not null default 0;
+       create index delivery_hook on delivery (hook, urgent, number);)",
 };
 
 int bind(sqlite3_stmt* statement, int at, const Value& value) {

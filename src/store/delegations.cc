@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "store/times.h"
+
 namespace sallyport::store {
 namespace {
 
@@ -11,15 +13,6 @@ constexpr std::chrono::hours kLogoutKept{24 * 367};  // longer than any token ma
 constexpr std::string_view kColumns =
     "id, user, agent, agent_issuer, agent_subject, connection, reason, credential, created_us, "
     "expires_us, revoked_us";
-
-std::int64_t us(WallTime time) {
-  return time.time_since_epoch().count();
-}
-
-WallTime time(const Value& value) {
-  const auto* number = std::get_if<std::int64_t>(&value);
-  return WallTime(std::chrono::microseconds(number == nullptr ? 0 : *number));
-}
 
 const std::string& text(const Value& value) {
   return std::get<std::string>(value);
@@ -41,9 +34,9 @@ Result<std::vector<DelegationRow>> select(Database& database, std::string_view w
                    .connection = text(row[5]),
                    .reason = text(row[6]),
                    .credential = text(row[7]),
-                   .created_at = time(row[8]),
-                   .expires_at = time(row[9]),
-                   .revoked_at = time(row[10])});
+                   .created_at = time_of(row[8]),
+                   .expires_at = time_of(row[9]),
+                   .revoked_at = time_of(row[10])});
   }
   return all;
 }
@@ -136,7 +129,7 @@ Result<std::vector<LogoutRow>> LogoutStore::all(WallTime now) {
     all.push_back({.issuer = text(row[0]),
                    .subject = text(row[1]),
                    .login_session = text(row[2]),
-                   .at = time(row[3])});
+                   .at = time_of(row[3])});
   }
   return all;
 }

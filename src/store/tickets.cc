@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
+#include "store/times.h"
+
 namespace sallyport::store {
 namespace {
 
 constexpr std::string_view kColumns =
     "id, user, connection, hash, stored_key, server_key, credential, created_us, expires_us";
-
-std::int64_t us(WallTime time) {
-  return time.time_since_epoch().count();
-}
 
 ByteVector blob(const Digest& digest) {
   return {digest.begin(), digest.end()};
@@ -31,16 +29,15 @@ Result<TicketRow> ticket(const Row& row) {
   auto stored_key = digest(row[4]);
   auto server_key = digest(row[5]);
   if (!hash || !stored_key || !server_key) return fail(Errc::malformed, "store: damaged ticket");
-  return TicketRow{
-      .id = std::get<std::string>(row[0]),
-      .user = std::get<std::string>(row[1]),
-      .connection = std::get<std::string>(row[2]),
-      .hash = *hash,
-      .stored_key = *stored_key,
-      .server_key = *server_key,
-      .credential = std::get<std::string>(row[6]),
-      .created_at = WallTime(std::chrono::microseconds(std::get<std::int64_t>(row[7]))),
-      .expires_at = WallTime(std::chrono::microseconds(std::get<std::int64_t>(row[8])))};
+  return TicketRow{.id = std::get<std::string>(row[0]),
+                   .user = std::get<std::string>(row[1]),
+                   .connection = std::get<std::string>(row[2]),
+                   .hash = *hash,
+                   .stored_key = *stored_key,
+                   .server_key = *server_key,
+                   .credential = std::get<std::string>(row[6]),
+                   .created_at = time_of(row[7]),
+                   .expires_at = time_of(row[8])};
 }
 
 Result<std::vector<TicketRow>> select(Database& database, std::string_view where,

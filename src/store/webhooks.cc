@@ -1,30 +1,22 @@
 #include "store/webhooks.h"
 
+#include "store/times.h"
+
 namespace sallyport::store {
-namespace {
-
-std::int64_t us(WallTime time) {
-  return time.time_since_epoch().count();
-}
-
-WallTime time_of(const Value& value) {
-  return WallTime(std::chrono::microseconds(std::get<std::int64_t>(value)));
-}
-
-}  // namespace
 
 Result<std::size_t> DeliveryStore::add(const DeliveryRow& row, std::size_t rows_max) {
   std::size_t gone = 0;
   auto done = database_->transaction([&](Database& database) -> Result<void> {
     auto added = database.run(
-        "insert into delivery (id, hook, body, created_us, next_us, attempts) "
-        "values (?, ?, ?, ?, ?, 0)",
-        {row.id, row.hook, row.body, us(row.created_at), us(row.next_at)});
+        "insert into delivery (id, hook, body, urgent, created_us, next_us, attempts) "
+        "values (?, ?, ?, ?, ?, ?, 0)",
+        {row.id, row.hook, row.body, std::int64_t{row.urgent}, us(row.created_at),
+         us(row.next_at)});
     if (!added) return fail(added);
     auto removed = database.run(
-        "delete from delivery where number in (select number from delivery order by number desc "
-        "limit -1 offset ?) returning number",
-        {static_cast<std::int64_t>(rows_max)}, rows_max + 1);
+        "delete from delivery where number in (select number from delivery where hook = ? "
+        "order by urgent desc, number desc limit -1 offset ?) returning number",
+        {row.hook, static_cast<std::int64_t>(rows_max)}, rows_max + 1);
     if (!removed) return fail(removed);
     gone = removed->size();
     return ok();
@@ -35,8 +27,8 @@ Result<std::size_t> DeliveryStore::add(const DeliveryRow& row, std::size_t rows_
 
 Result<std::vector<DeliveryRow>> DeliveryStore::due(WallTime now, std::size_t rows_max) {
   auto rows = database_->run(
-      "select number, id, hook, body, created_us, next_us, attempts from delivery "
-      "where next_us <= ? order by number limit ?",
+      "select number, id, hook, body, urgent, created_us, next_us, attempts from delivery "
+      "where next_us <= ? order by urgent desc, attempts, number limit ?",
       {us(now), static_cast<std::int64_t>(rows_max)}, rows_max);
   if (!rows) return fail(rows);
   std::vector<DeliveryRow> all;
@@ -45,9 +37,10 @@ Result<std::vector<DeliveryRow>> DeliveryStore::due(WallTime now, std::size_t ro
                    .id = std::get<std::string>(row[1]),
                    .hook = std::get<std::string>(row[2]),
                    .body = std::get<std::string>(row[3]),
-                   .created_at = time_of(row[4]),
-                   .next_at = time_of(row[5]),
-                   .attempts = std::get<std::int64_t>(row[6])});
+                   .urgent = std::get<std::int64_t>(row[4]) != 0,
+                   .created_at = time_of(row[5]),
+                   .next_at = time_of(row[6]),
+                   .attempts = std::get<std::int64_t>(row[7])});
   }
   return all;
 }
