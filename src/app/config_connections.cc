@@ -260,12 +260,10 @@ void read_http_credential(Reading& reading, Fields& connection_fields, Connectio
     connection.http.header = fields.required_text("header", example);
     connection.http.secret = read_secret(reading, fields, "value", "value: env:CRM_KEY");
     const std::string& header = connection.http.header;
-    std::string key = header;
-    std::ranges::transform(key, key.begin(), http::to_lower);
     if (!header.empty() && !http::is_token(header)) {
       fields.problem("header", fmt::format("{}.credential.header is no name of a field", name),
                      example);
-    } else if (web::is_written_here(key)) {
+    } else if (web::is_written_here(http::lower(header))) {
       fields.problem(
           "header", fmt::format("{}.credential.header: {} is the gateway's to write", name, header),
           example);
@@ -344,8 +342,8 @@ void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& co
   if (const Value* tls = fields.get("tls")) read_upstream_tls(reading, *tls, connection, name);
   read_url(fields, connection, name);
   read_http_credential(reading, fields, connection, name);
-  for (std::string host : fields.texts("hosts")) {
-    std::ranges::transform(host, host.begin(), http::to_lower);
+  for (const std::string& written : fields.texts("hosts")) {
+    std::string host = http::lower(written);
     if (!http::is_host(host) || host.contains(':')) {
       fields.problem("hosts", fmt::format("{}.hosts holds '{}', which is no host name", name, host),
                      "names without a port, as in crm.gateway.example.com");
@@ -357,9 +355,8 @@ void read_http_connection(Reading& reading, Fields& fields, ConnectionConfig& co
                                                    ? "http://" + http.authority
                                                    : "https://" + http.authority);
   }
-  for (std::string header : fields.texts("drop_headers")) {
-    std::ranges::transform(header, header.begin(), http::to_lower);
-    http.drop_headers.push_back(std::move(header));
+  for (const std::string& header : fields.texts("drop_headers")) {
+    http.drop_headers.push_back(http::lower(header));
   }
   connection.env = fields.text_or("env", "");
   read_tags(reading, fields, connection);

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 
+#include "http/text.h"
+
 namespace sallyport::content {
 namespace {
 
@@ -22,20 +24,6 @@ constexpr std::array<std::pair<std::string_view, Encoding>, 6> names{
      {"br", Encoding::br},
      {"zstd", Encoding::zstd},
      {"x-gzip", Encoding::gzip}}};
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  const std::size_t end = text.find_last_not_of(" \t") + 1;
-  return begin < end ? text.substr(begin, end - begin) : std::string_view();
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-  }
-  return out;
-}
 
 /// gzip, and deflate in its zlib wrapping, which is what RFC 9110 says. Deflate without it is
 /// refused: whether a body has it is a guess.
@@ -130,7 +118,7 @@ Result<Encoding> encoding_of(std::span<const std::string_view> values) {
   for (const std::string_view value : values) {
     for (std::size_t begin = 0; begin <= value.size();) {
       const std::size_t end = std::min(value.find(',', begin), value.size());
-      const std::string name = lower(trim(value.substr(begin, end - begin)));
+      const std::string name = http::lower(http::trim(value.substr(begin, end - begin)));
       begin = end + 1;
       const auto* const known = std::ranges::find(names, name, &decltype(names)::value_type::first);
       if (known == names.end())

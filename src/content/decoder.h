@@ -19,8 +19,6 @@ std::string_view to_string(Encoding encoding);
 /// From the values of all Content-Encoding headers of a message. Fails on what is not known, and on
 /// two of them, one within the other.
 Result<Encoding> encoding_of(std::span<const std::string_view> values);
-/// For Accept-Encoding towards the target: what can be decoded.
-inline constexpr std::string_view accepted_encodings = "gzip, deflate, br, zstd";
 
 struct DecodeLimits {
   std::uint64_t bytes_max = std::uint64_t{256} << 20;

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "http/text.h"
+
 namespace sallyport::content {
 namespace {
-
-unsigned hex_value(char c) {
-  return c <= '9' ? static_cast<unsigned>(c - '0') : static_cast<unsigned>((c | 0x20) - 'a') + 10;
-}
 
 void append_utf8(unsigned code, std::string& to) {
   const auto put = [&](unsigned byte) { to += static_cast<char>(byte); };
@@ -67,7 +65,7 @@ void Unescaper::feed(std::string_view raw, std::string& to) {
       code_ = digits_ = 0;
       if (at_ == At::text) put(static_cast<unsigned char>(meant[known]), to);
     } else {
-      code_ = code_ << 4 | hex_value(raw[i++]);
+      code_ = code_ << 4 | static_cast<unsigned>(http::hex_value(raw[i++]));
       if (++digits_ < 4) continue;
       at_ = At::text;
       put(code_, to);

@@ -1,15 +1,11 @@
 #include "content/media_type.h"
 
 #include <algorithm>
-#include <array>
+
+#include "http/text.h"
 
 namespace sallyport::content {
 namespace {
-
-bool is_token_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").contains(c);
-}
 
 class Reader {
  public:
@@ -27,9 +23,8 @@ class Reader {
   /// In lower case; empty if there is none.
   std::string token() {
     std::string out;
-    while (!at_end() && is_token_char(text_[at_])) {
-      const char c = text_[at_++];
-      out += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    while (!at_end() && http::is_token_char(text_[at_])) {
+      out += http::to_lower(text_[at_++]);
     }
     return out;
   }
@@ -39,7 +34,7 @@ class Reader {
       if (text_[at_] == '\\' && ++at_ == text_.size()) return std::nullopt;
       const char c = text_[at_++];
       if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return std::nullopt;
-      out += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+      out += http::to_lower(c);
     }
     if (!take('"')) return std::nullopt;
     return out;

@@ -16,6 +16,8 @@
 namespace sallyport::content {
 namespace {
 
+using Way = SelectorBuilder::Way;
+
 constexpr std::size_t problems_max = 20;
 constexpr std::size_t paths_max = 10'000;
 
@@ -231,13 +233,13 @@ class OpenApiLoader {
     const auto type = parse_media_type(name);
     if (!type) return complain(body.line, fmt::format("'{}' is no media type", name));
     const State state = builder_.add_state();
-    builder_.also(state, SelectorBuilder::root);
+    builder_.on(Way::also, state, SelectorBuilder::root);
     if (const auto* schema = body.find("schema")) {
-      builder_.also(state, schemas_.state_of(*schema));
+      builder_.on(Way::also, state, schemas_.state_of(*schema));
     }
     // Types that differ only in parameters: what either says may be in it.
     if (const auto [known, fresh] = media.emplace(type->essence, state); !fresh) {
-      builder_.also(known->second, state);
+      builder_.on(Way::also, known->second, state);
     }
   }
 

@@ -5,31 +5,12 @@
 #include <algorithm>
 #include <set>
 
+#include "http/text.h"
+
 namespace sallyport::content {
 namespace {
 
 using Relation = PathTemplate::Relation;
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  const auto value = [](char c) -> int {
-    if (c >= '0' && c <= '9') return c - '0';
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') return (c | 0x20) - 'a' + 10;
-    return -1;
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size() || value(text[i + 1]) < 0 || value(text[i + 2]) < 0) {
-      return std::nullopt;
-    }
-    out += static_cast<char>(value(text[i + 1]) << 4 | value(text[i + 2]));
-    i += 2;
-  }
-  return out;
-}
 
 /// Whether two texts that begin (or end) as these say can be the same.
 bool begin_alike(std::string_view a, std::string_view b) {
@@ -62,7 +43,7 @@ Result<PathSegment> parse_segment(std::string_view text) {
   const auto wrong = [](std::string_view what) { return fail(Errc::invalid, std::string(what)); };
   PathSegment segment;
   const std::size_t open = text.find('{');
-  const auto prefix = percent_decoded(text.substr(0, open));
+  const auto prefix = http::percent_decoded(text.substr(0, open));
   if (!prefix) return wrong("% without two hex digits");
   segment.prefix = *prefix;
   if (open == std::string_view::npos) {
@@ -72,7 +53,7 @@ Result<PathSegment> parse_segment(std::string_view text) {
   const std::size_t close = text.find('}', open);
   if (close == std::string_view::npos) return wrong("{ without }");
   segment.parameter = text.substr(open + 1, close - open - 1);
-  const auto suffix = percent_decoded(text.substr(close + 1));
+  const auto suffix = http::percent_decoded(text.substr(close + 1));
   if (!suffix) return wrong("% without two hex digits");
   segment.suffix = *suffix;
   if (segment.parameter->empty() || segment.parameter->contains('{')) {

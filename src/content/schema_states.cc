@@ -9,6 +9,8 @@
 namespace sallyport::content {
 namespace {
 
+using Way = SelectorBuilder::Way;
+
 constexpr int references_max = 50;
 
 /// "~1" is a slash and "~0" a tilde (RFC 6901).
@@ -115,7 +117,7 @@ SelectorBuilder::State SchemaStates::state_of(const DocumentValue& schema) {
 void SchemaStates::expand(const DocumentValue& schema, SelectorBuilder::State state) {
   if (!schema.is_map()) return;  // true, false
   if (const auto* reference = schema.find("$ref")) {
-    if (const auto* target = resolve(*reference)) builder_.also(state, later(*target));
+    if (const auto* target = resolve(*reference)) builder_.on(Way::also, state, later(*target));
   }
   for (const char* unsupported : {"$dynamicRef", "$recursiveRef"}) {
     if (const auto* found = schema.find(unsupported)) {
@@ -148,23 +150,23 @@ void SchemaStates::expand_members(const DocumentValue& schema, SelectorBuilder::
   // Which names a pattern matches is not looked at: all could be.
   if (const auto* patterns = schema.find("patternProperties")) {
     for (const auto& [pattern, property] : patterns->members) {
-      builder_.on_any_member(state, later(property));
+      builder_.on(Way::any_member, state, later(property));
     }
   }
   if (const auto* others = schema.find("additionalProperties")) {
-    builder_.on_other_member(state, later(*others));
+    builder_.on(Way::other_member, state, later(*others));
   }
   if (const auto* others = schema.find("unevaluatedProperties")) {
-    builder_.on_any_member(state, later(*others));
+    builder_.on(Way::any_member, state, later(*others));
   }
   for (const char* keyword : {"items", "additionalItems", "unevaluatedItems", "contains"}) {
     const auto* items = schema.find(keyword);
     if (items == nullptr) continue;
-    if (!items->is_list()) builder_.on_element(state, later(*items));
-    for (const DocumentValue& item : items->items) builder_.on_element(state, later(item));
+    if (!items->is_list()) builder_.on(Way::element, state, later(*items));
+    for (const DocumentValue& item : items->items) builder_.on(Way::element, state, later(item));
   }
   if (const auto* items = schema.find("prefixItems")) {
-    for (const DocumentValue& item : items->items) builder_.on_element(state, later(item));
+    for (const DocumentValue& item : items->items) builder_.on(Way::element, state, later(item));
   }
 }
 
@@ -172,13 +174,13 @@ void SchemaStates::expand_alternatives(const DocumentValue& schema, SelectorBuil
   for (const char* keyword : {"allOf", "anyOf", "oneOf"}) {
     const auto* schemas = schema.find(keyword);
     if (schemas == nullptr) continue;
-    for (const DocumentValue& one : schemas->items) builder_.also(state, later(one));
+    for (const DocumentValue& one : schemas->items) builder_.on(Way::also, state, later(one));
   }
   for (const char* keyword : {"if", "then", "else"}) {
-    if (const auto* one = schema.find(keyword)) builder_.also(state, later(*one));
+    if (const auto* one = schema.find(keyword)) builder_.on(Way::also, state, later(*one));
   }
   if (const auto* dependent = schema.find("dependentSchemas")) {
-    for (const auto& [name, one] : dependent->members) builder_.also(state, later(one));
+    for (const auto& [name, one] : dependent->members) builder_.on(Way::also, state, later(one));
   }
 }
 
@@ -192,7 +194,7 @@ void SchemaStates::expand_discriminator(const DocumentValue& schema, SelectorBui
     for (auto heir = begin; heir != end; ++heir) {
       if (std::ranges::find(ancestors, heir->second) != ancestors.end()) continue;
       ancestors.push_back(heir->second);
-      builder_.also(state, later(*heir->second));
+      builder_.on(Way::also, state, later(*heir->second));
     }
   }
   const auto* mapping = discriminator->find("mapping");
@@ -202,7 +204,7 @@ void SchemaStates::expand_discriminator(const DocumentValue& schema, SelectorBui
     if (target.is_scalar() && !target.text.contains('/')) {
       reference.text = "#/components/schemas/" + target.text;
     }
-    if (const auto* one = resolve(reference)) builder_.also(state, later(*one));
+    if (const auto* one = resolve(reference)) builder_.on(Way::also, state, later(*one));
   }
 }
 

@@ -41,29 +41,14 @@ void SelectorBuilder::on_member(State from, std::string name, State to) {
   entries_[from].members[std::move(name)].push_back(to);
 }
 
-void SelectorBuilder::on_any_member(State from, State to) {
+void SelectorBuilder::on(Way way, State from, State to) {
   live_.clear();
-  entries_[from].any_member.push_back(to);
-}
-
-void SelectorBuilder::on_other_member(State from, State to) {
-  live_.clear();
-  entries_[from].other_member.push_back(to);
-}
-
-void SelectorBuilder::on_element(State from, State to) {
-  live_.clear();
-  entries_[from].element.push_back(to);
-}
-
-void SelectorBuilder::also(State from, State to) {
-  live_.clear();
-  entries_[from].also.push_back(to);
+  entries_[from].ways[static_cast<std::size_t>(way)].push_back(to);
 }
 
 void SelectorBuilder::classify(State state, std::span<const std::string> classes) {
   live_.clear();
-  if (entries_[state].classes.empty() && !classes.empty()) on_element(state, state);
+  if (entries_[state].classes.empty() && !classes.empty()) on(Way::element, state, state);
   entries_[state].classes.insert(classes.begin(), classes.end());
 }
 
@@ -74,17 +59,17 @@ Result<void> SelectorBuilder::add(const PathRule& rule) {
   for (JsonPathStep& step : *steps) {
     if (step.anywhere) {
       const State deep = add_state();
-      also(at, deep);
-      on_any_member(deep, deep);
-      on_element(deep, deep);
+      on(Way::also, at, deep);
+      on(Way::any_member, deep, deep);
+      on(Way::element, deep, deep);
       at = deep;
     }
     const State next = add_state();
     if (step.name) {
       on_member(at, *std::move(step.name), next);
     } else {
-      on_any_member(at, next);
-      on_element(at, next);
+      on(Way::any_member, at, next);
+      on(Way::element, at, next);
     }
     at = next;
   }
@@ -105,9 +90,8 @@ const std::vector<bool>& SelectorBuilder::live() const {
     for (const auto& [name, states] : entry.members) {
       for (const State to : states) back[to].push_back(from);
     }
-    for (const auto* states :
-         {&entry.any_member, &entry.other_member, &entry.element, &entry.also}) {
-      for (const State to : *states) back[to].push_back(from);
+    for (const auto& states : entry.ways) {
+      for (const State to : states) back[to].push_back(from);
     }
     if (!entry.classes.empty()) waiting.push_back(from);
   }
@@ -128,7 +112,8 @@ void SelectorBuilder::close(States& states, const std::vector<bool>& live) const
     const State at = waiting.back();
     waiting.pop_back();
     if (!live[at] || !states.insert(at).second) continue;
-    waiting.insert(waiting.end(), entries_[at].also.begin(), entries_[at].also.end());
+    const auto& also = entries_[at].to(Way::also);
+    waiting.insert(waiting.end(), also.begin(), also.end());
   }
 }
 
@@ -140,6 +125,10 @@ struct SelectorBuilder::Work {
   std::deque<const States*> waiting;
   std::map<std::vector<std::string>, Selector::Label> labels;
   Selector made;
+
+  static void add(States& states, const std::vector<State>& more) {
+    states.insert(more.begin(), more.end());
+  }
 
   Selector::Node node_of(States states) {
     builder.close(states, live);
@@ -172,9 +161,9 @@ struct SelectorBuilder::Work {
     std::set<std::string_view> names;
     for (const State state : states) {
       const Entry& entry = builder.entries_[state];
-      element.insert(entry.element.begin(), entry.element.end());
-      other.insert(entry.any_member.begin(), entry.any_member.end());
-      other.insert(entry.other_member.begin(), entry.other_member.end());
+      add(element, entry.to(Way::element));
+      add(other, entry.to(Way::any_member));
+      add(other, entry.to(Way::other_member));
       for (const auto& [name, to] : entry.members) names.insert(name);
     }
     node.element = node_of(std::move(element));
@@ -184,10 +173,11 @@ struct SelectorBuilder::Work {
       States to;
       for (const State state : states) {
         const Entry& entry = builder.entries_[state];
-        to.insert(entry.any_member.begin(), entry.any_member.end());
+        add(to, entry.to(Way::any_member));
         const auto named = entry.members.find(name);
-        const auto& more = named == entry.members.end() ? entry.other_member : named->second;
-        to.insert(more.begin(), more.end());
+        const auto& more =
+            named == entry.members.end() ? entry.to(Way::other_member) : named->second;
+        add(to, more);
       }
       const Selector::Node target = node_of(std::move(to));
       if (target != node.other) made.edges_.push_back({std::string(name), target});

@@ -3,6 +3,7 @@
 // of schemas, and walked from the root for every document; docs/reference/http-content.md has the
 // syntax of paths. What becomes of a classified value is the business of whoever walks.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -71,13 +72,13 @@ class SelectorBuilder {
 
   State add_state();
   void on_member(State from, std::string name, State to);
-  /// Every member, ...
-  void on_any_member(State from, State to);
-  /// ... or those that on_member does not name for this state.
-  void on_other_member(State from, State to);
-  void on_element(State from, State to);
-  /// What is in `from` is in `to` as well.
-  void also(State from, State to);
+  enum class Way : std::uint8_t {
+    any_member,    // every member, ...
+    other_member,  // ... or those that on_member() does not name for this state
+    element,
+    also,  // what is in `from` is in `to` as well
+  };
+  void on(Way way, State from, State to);
   void classify(State state, std::span<const std::string> classes);
 
   /// Fails on a path outside the subset, and says where in it and what is meant instead.
@@ -90,11 +91,10 @@ class SelectorBuilder {
   using States = std::set<State>;
   struct Entry {
     std::map<std::string, std::vector<State>, std::less<>> members;
-    std::vector<State> any_member;
-    std::vector<State> other_member;
-    std::vector<State> element;
-    std::vector<State> also;
+    std::array<std::vector<State>, 4> ways;  // by Way
     std::set<std::string> classes;
+
+    const std::vector<State>& to(Way way) const { return ways[static_cast<std::size_t>(way)]; }
   };
   struct Work;
   const std::vector<bool>& live() const;

@@ -37,23 +37,6 @@ void append_form(std::string& to, BodyForm body) {
   }
 }
 
-Result<std::string> begin_request(const Request& request) {
-  if (!is_token(request.method)) return fail(Errc::invalid, "bad method");
-  auto target = encode_path(request.path);
-  if (!request.query.empty()) target += "?" + request.query;
-  auto parsed = parse_target(target);
-  if (!parsed || parsed->path != request.path || parsed->query != request.query) {
-    return fail(Errc::invalid, "bad path or query");
-  }
-  const auto host = request.headers.get("Host");
-  if (!host || !is_host(*host)) return fail(Errc::invalid, "no usable Host");
-
-  auto bytes = fmt::format("{} {} HTTP/1.1\r\n", request.method, target);
-  auto appended = append_headers(bytes, request.headers);
-  if (!appended) return fail(appended);
-  return bytes;
-}
-
 }  // namespace
 
 Result<std::string> encode_head(const Response& response, BodyForm body, bool close) {
@@ -72,10 +55,21 @@ Result<std::string> encode_head(const Response& response, BodyForm body, bool cl
 }
 
 Result<std::string> encode_head(const Request& request, BodyForm body) {
-  auto bytes = begin_request(request);
-  if (!bytes) return bytes;
-  append_form(*bytes, body);
-  *bytes += "\r\n";
+  if (!is_token(request.method)) return fail(Errc::invalid, "bad method");
+  auto target = encode_path(request.path);
+  if (!request.query.empty()) target += "?" + request.query;
+  auto parsed = parse_target(target);
+  if (!parsed || parsed->path != request.path || parsed->query != request.query) {
+    return fail(Errc::invalid, "bad path or query");
+  }
+  const auto host = request.headers.get("Host");
+  if (!host || !is_host(*host)) return fail(Errc::invalid, "no usable Host");
+
+  auto bytes = fmt::format("{} {} HTTP/1.1\r\n", request.method, target);
+  auto appended = append_headers(bytes, request.headers);
+  if (!appended) return fail(appended);
+  append_form(bytes, body);
+  bytes += "\r\n";
   return bytes;
 }
 
@@ -86,34 +80,21 @@ void append_chunk(std::string& to, std::string_view piece) {
 }
 
 Result<std::string> encode(const Response& response, ResponseForm form) {
-  const int status = response.status;
-  if (status < 200 || status > 599) return fail(Errc::invalid, "bad status");
-  const bool bodiless = status == 204 || status == 304;
+  const bool bodiless = response.status == 204 || response.status == 304;
   if (bodiless && !response.body.empty()) return fail(Errc::invalid, "body where none may be");
-
-  auto bytes = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
-  auto appended = append_headers(bytes, response.headers);
-  if (!appended) return fail(appended);
-  if (!bodiless) {
-    fmt::format_to(std::back_inserter(bytes), "Content-Length: {}\r\n", response.body.size());
-  }
-  if (form.close) bytes += "Connection: close\r\n";
-  bytes += "\r\n";
-  if (!form.to_head) bytes += response.body;
+  using Kind = BodyForm::Kind;
+  auto bytes = encode_head(response, {bodiless ? Kind::none : Kind::length, response.body.size()},
+                           form.close);
+  if (bytes && !form.to_head) *bytes += response.body;
   return bytes;
 }
 
 Result<std::string> encode(const Request& request) {
-  auto begun = begin_request(request);
-  if (!begun) return begun;
-  std::string& bytes = *begun;
   const bool has_body = !request.body.empty() || request.method == "POST" ||
                         request.method == "PUT" || request.method == "PATCH";
-  if (has_body) {
-    fmt::format_to(std::back_inserter(bytes), "Content-Length: {}\r\n", request.body.size());
-  }
-  bytes += "\r\n";
-  bytes += request.body;
+  using Kind = BodyForm::Kind;
+  auto bytes = encode_head(request, {has_body ? Kind::length : Kind::none, request.body.size()});
+  if (bytes) *bytes += request.body;
   return bytes;
 }
 

@@ -1,30 +1,13 @@
 #include "http/message.h"
 
+#include <algorithm>
+
 #include "http/text.h"
 
 namespace sallyport::http {
 namespace {
 
 constexpr std::size_t form_fields_max = 200;
-
-/// The text that `part` of a form stands for, or nullopt if an escape is not one.
-std::optional<std::string> decode_form_part(std::string_view part) {
-  std::string decoded;
-  decoded.reserve(part.size());
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    if (part[i] == '+') {
-      decoded += ' ';
-    } else if (part[i] != '%') {
-      decoded += part[i];
-    } else {
-      const auto byte = percent_byte(part.substr(i));
-      if (!byte) return std::nullopt;
-      decoded += *byte;
-      i += 2;
-    }
-  }
-  return decoded;
-}
 
 Response with_body(int status, std::string_view type, std::string body) {
   Response response;
@@ -64,6 +47,12 @@ Response Response::redirect(std::string location) {
   response.status = 302;
   response.headers.add("Location", std::move(location));
   return response;
+}
+
+std::optional<std::string> decode_form_part(std::string_view part) {
+  std::string spaced(part);
+  std::ranges::replace(spaced, '+', ' ');
+  return percent_decoded(spaced);
 }
 
 std::optional<std::map<std::string, std::string>> parse_form(std::string_view text) {

@@ -45,6 +45,8 @@ struct Response {
   static Response redirect(std::string location);  // 302
 };
 
+/// What a name or a value of a form or a query stands for; nullopt if an escape is none.
+std::optional<std::string> decode_form_part(std::string_view part);
 /// The fields of an application/x-www-form-urlencoded text; malformed percent escapes and repeated
 /// names fail as nullopt, so that no two readers see different values.
 std::optional<std::map<std::string, std::string>> parse_form(std::string_view text);

@@ -52,7 +52,6 @@ Decoded<std::optional<ResponseHead>> ResponseHeadDecoder::take(Bytes& input) {
     auto whole = head_.take(input);
     if (!whole) return reject(whole);
     if (!*whole) return std::nullopt;
-    untouched_ = false;
     auto read_head = read();
     if (!read_head) return reject(read_head);
     head_ = HeadReader(limits_);

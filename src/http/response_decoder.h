@@ -42,8 +42,6 @@ class ResponseHeadDecoder {
       : to_head_(to_head), limits_(limits), head_(limits), interim_left_(interim_max) {}
 
   Decoded<std::optional<ResponseHead>> take(Bytes& input);
-  /// True if nothing of a response has been taken.
-  bool untouched() const { return untouched_ && head_.untouched(); }
 
  private:
   Decoded<ResponseHead> read() const;
@@ -52,7 +50,6 @@ class ResponseHeadDecoder {
   HeadLimits limits_;
   HeadReader head_;
   std::size_t interim_left_;
-  bool untouched_ = true;
 };
 
 class ResponseDecoder {

@@ -3,6 +3,7 @@
 // what a header means.
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace sallyport::http {
@@ -39,10 +40,13 @@ constexpr bool is_unreserved(char c) {
 
 bool is_token(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+std::string lower(std::string_view text);
 /// Without spaces and tabs around it.
 std::string_view trim(std::string_view text);
 
 /// The byte of a "%XX" that `text` starts with, if it does.
 std::optional<char> percent_byte(std::string_view text);
+/// What it stands for; nullopt if there is a '%' without two hex digits behind it.
+std::optional<std::string> percent_decoded(std::string_view text);
 
 }  // namespace sallyport::http

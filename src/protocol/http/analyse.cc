@@ -25,20 +25,6 @@ std::string action_of(std::string_view method) {
   return method == "DELETE" ? "http:delete" : "http:write";
 }
 
-std::string decoded(std::string_view part) {
-  std::string text;
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    const auto byte = http::percent_byte(part.substr(i));
-    if (byte) {
-      text += *byte;
-      i += 2;
-    } else {
-      text += part[i] == '+' ? ' ' : part[i];
-    }
-  }
-  return text;
-}
-
 /// Every name once: a policy that looks at one value sees them all.
 Result<std::map<std::string, std::string>> parameters_of(std::string_view query) {
   std::map<std::string, std::string> parameters;
@@ -49,11 +35,14 @@ Result<std::map<std::string, std::string>> parameters_of(std::string_view query)
     if (pair.empty()) continue;
     if (++count > parameters_max) return fail(Errc::invalid, "too many query parameters");
     const auto equals = pair.find('=');
-    std::string name = decoded(pair.substr(0, equals));
-    std::string value = equals == pair.npos ? "" : decoded(pair.substr(equals + 1));
-    if (!is_utf8(name) || !is_utf8(value)) return fail(Errc::invalid, "the query is not UTF-8");
-    const auto [at, is_new] = parameters.try_emplace(std::move(name), value);
-    if (!is_new) at->second += "," + value;
+    auto name = http::decode_form_part(pair.substr(0, equals));
+    auto value =
+        equals == pair.npos ? std::string() : http::decode_form_part(pair.substr(equals + 1));
+    if (!name || !value || !is_utf8(*name) || !is_utf8(*value)) {
+      return fail(Errc::invalid, "the query is not UTF-8");
+    }
+    const auto [at, is_new] = parameters.try_emplace(*std::move(name), *value);
+    if (!is_new) at->second += "," + *value;
   }
   return parameters;
 }
@@ -140,8 +129,7 @@ std::string request_line(std::string_view method, std::string_view path, std::st
     const auto pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), pair.size() + 1));
     const auto equals = pair.find('=');
-    std::string name = decoded(pair.substr(0, equals));
-    std::ranges::transform(name, name.begin(), http::to_lower);
+    const auto name = http::lower(http::decode_form_part(pair.substr(0, equals)).value_or(""));
     line += before;
     const bool secret = std::ranges::find(secret_names, name) != secret_names.end();
     line += secret ? std::string(pair.substr(0, equals)) + "=(not shown)" : std::string(pair);

@@ -339,9 +339,7 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
   }
   if (other_body) {
     std::erase_if(response.headers.all, [](const http::Header& header) {
-      std::string name = header.name;
-      std::ranges::transform(name, name.begin(), http::to_lower);
-      return content::BodyMasker::stale_header(name);
+      return content::BodyMasker::stale_header(http::lower(header.name));
     });
   }
   if (exchange.detectors != nullptr) {

@@ -89,12 +89,6 @@ bool any_of(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-std::string lower(std::string_view name) {
-  std::string text(name);
-  std::ranges::transform(text, text.begin(), http::to_lower);
-  return text;
-}
-
 bool is_plain_name(std::string_view name) {
   return std::ranges::all_of(
       name, [](char c) { return http::is_alpha(c) || http::is_digit(c) || c == '-'; });
@@ -102,7 +96,7 @@ bool is_plain_name(std::string_view name) {
 
 bool passes(std::string_view name, const Target& target) {
   if (!is_plain_name(name)) return false;
-  const std::string key = lower(name);
+  const std::string key = http::lower(name);
   if (any_of(of_connection, key) || is_owned(key)) return false;
   if (std::ranges::find(target.dropped, key) != target.dropped.end()) return false;
   return std::ranges::none_of(target.credential.all, [&](const http::Header& ours) {
@@ -150,7 +144,7 @@ std::string cookie_of(std::string_view value, const Route& route) {
     const auto attribute = http::trim(
         value.substr(semicolon + 1, next == value.npos ? value.npos : next - semicolon - 1));
     semicolon = next;
-    const auto name = lower(http::trim(attribute.substr(0, attribute.find('='))));
+    const auto name = http::lower(http::trim(attribute.substr(0, attribute.find('='))));
     // To the host that answered, and no other: names of the target are not names of ours.
     if (name == "domain") continue;
     if (name != "path" || route.prefix.empty()) {
@@ -198,10 +192,10 @@ http::Headers request_fields(const http::Request& request, const Route& route,
       if (!known.empty()) encodings += (encodings.empty() ? "" : ", ") + known;
       continue;
     }
-    const std::string key = lower(name);
+    const std::string key = http::lower(name);
     const bool condition = key == "if-none-match" && (!is_safe(request.method) || value == "*");
     if (masked && any_of(of_whole_answers, key) && !condition) continue;
-    if (http::equal_ignoring_case(name, "Prefer") && lower(value).contains("wait")) continue;
+    if (http::equal_ignoring_case(name, "Prefer") && http::lower(value).contains("wait")) continue;
     fields.add(name, value);
   }
   if (masked) fields.add("Accept-Encoding", encodings.empty() ? "identity" : encodings);
@@ -215,7 +209,7 @@ http::Headers request_fields(const http::Request& request, const Route& route,
 http::Headers response_fields(const http::ResponseHead& head, const Route& route) {
   http::Headers fields;
   for (const auto& [name, value] : head.headers.all) {
-    const std::string key = lower(name);
+    const std::string key = http::lower(name);
     // A challenge would be for the gateway's own credential; Alt-Svc leads past the gateway.
     if (any_of(of_connection, key) || key == "www-authenticate" || key == "alt-svc" ||
         key.starts_with("proxy-") || key.starts_with("sallyport-")) {

@@ -64,8 +64,7 @@ bool is_shown(std::string_view name) {
 std::vector<std::string> bound_of(const http::Request& request, const Route& route) {
   std::vector<std::string> bound{"target: " + route.target->authority};
   for (const auto& [name, value] : request_fields(request, route, {}).all) {
-    std::string key = name;
-    std::ranges::transform(key, key.begin(), http::to_lower);
+    const std::string key = http::lower(name);
     if (is_neutral(key)) continue;
     bound.push_back(key + ": " +
                     (is_shown(key) ? value : "sha256 " + to_hex(sha256(as_bytes(value)))));

@@ -41,9 +41,7 @@ std::string scheme(const Options& options) {
 
 std::string host_name(std::string_view host) {
   const auto bracket = host.find(']');
-  std::string name(host.substr(0, host.find(':', bracket == host.npos ? 0 : bracket)));
-  std::ranges::transform(name, name.begin(), http::to_lower);
-  return name;
+  return http::lower(host.substr(0, host.find(':', bracket == host.npos ? 0 : bracket)));
 }
 
 bool is_own_name(std::string_view name, std::string_view public_host) {
