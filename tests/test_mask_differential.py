@@ -236,7 +236,7 @@ def test_generated_queries_answer_as_on_a_masked_copy(labs):
     errors = rows = 0
     with labs.connect("reader") as reader, labs.direct("masked") as copy:
         for one in (reader, copy):
-            one.execute("set statement_timeout = '10s'")
+            one.execute("set statement_timeout = '60s'")
         for seed in range(first, first + count):
             sql = Generator(seed).query()
             wanted = answer(copy, sql)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -63,6 +64,29 @@ const Classified::Of* Classified::of(Oid relation) const {
   return found == all_.end() ? nullptr : &found->second;
 }
 
+namespace {
+
+/// What a pattern names would be called: its last `count` parts, in this database. Empty: in
+/// another.
+std::vector<std::string_view> as_called(std::string_view pattern, std::string_view database,
+                                        std::size_t count) {
+  std::vector<std::string_view> parts;
+  for (std::size_t dot = pattern.find('.'); dot != std::string_view::npos;
+       dot = pattern.find('.')) {
+    parts.push_back(pattern.substr(0, dot));
+    pattern.remove_prefix(dot + 1);
+  }
+  parts.push_back(pattern);
+  while (parts.size() < count) parts.insert(parts.begin(), "*");
+  if (parts.size() > count) {
+    if (parts.front() != "*" && parts.front() != database) return {};
+    parts.erase(parts.begin());
+  }
+  return parts;
+}
+
+}  // namespace
+
 /// By name.
 void Classified::match(const policy::ConnectionFacts& facts) {
   // Rules by the column that they name, for a database may have millions of columns.
@@ -71,6 +95,7 @@ void Classified::match(const policy::ConnectionFacts& facts) {
     by_column[last_part(rule.pattern)].push_back(&rule);
   }
   std::vector<const policy::ClassificationRule*> matched;
+  std::set<const policy::RowFilterRule*> filtering;
   const auto id = [&](std::initializer_list<std::string_view> parts) { return resource_id(parts); };
   for (const Relation& relation : catalog_->relations()) {
     if (!holds_rows(relation)) continue;
@@ -99,6 +124,7 @@ void Classified::match(const policy::ConnectionFacts& facts) {
     for (const policy::RowFilterRule& rule : facts.row_filters) {
       const std::array names{std::string_view(catalog_->database()), schema, relation.name};
       if (!policy::matches_path(rule.table, names)) continue;
+      filtering.insert(&rule);
       all_[relation.oid].filters.push_back(
           {.resource = {"RowFilter",
                         id({facts.name, catalog_->database(), schema, relation.name, rule.name})},
@@ -110,21 +136,17 @@ void Classified::match(const policy::ConnectionFacts& facts) {
     log::warn("a classification matches no column", {{"connection", facts.name},
                                                      {"database", catalog_->database()},
                                                      {"pattern", rule.pattern}});
-    // As it would be called.
-    std::vector<std::string_view> parts;
-    std::string_view rest = rule.pattern;
-    for (std::size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
-      parts.push_back(rest.substr(0, dot));
-      rest.remove_prefix(dot + 1);
-    }
-    parts.push_back(rest);
-    while (parts.size() < 3) parts.insert(parts.begin(), "*");
-    if (parts.size() == 4) {
-      if (parts.front() != "*" && parts.front() != catalog_->database()) continue;
-      parts.erase(parts.begin());
-    }
+    const auto parts = as_called(rule.pattern, catalog_->database(), 3);
+    if (parts.empty()) continue;
     unmatched_.push_back(
         {"Column", id({facts.name, catalog_->database(), parts[0], parts[1], parts[2]})});
+  }
+  for (const policy::RowFilterRule& rule : facts.row_filters) {
+    if (filtering.contains(&rule)) continue;
+    const auto parts = as_called(rule.table, catalog_->database(), 2);
+    if (parts.empty()) continue;
+    unmatched_filters_.push_back(
+        {"RowFilter", id({facts.name, catalog_->database(), parts[0], parts[1], rule.name})});
   }
 }
 

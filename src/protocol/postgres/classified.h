@@ -52,6 +52,8 @@ class Classified {
   const std::map<catalog::Oid, Of>& all() const { return all_; }
   /// Columns that rules speak of and that are not there (yet).
   const std::vector<Resource>& unmatched() const { return unmatched_; }
+  /// The same of row filters.
+  const std::vector<Resource>& unmatched_filters() const { return unmatched_filters_; }
   const catalog::Catalog& catalog() const { return *catalog_; }
   const mask::Rules& masks() const { return masks_; }
 
@@ -65,6 +67,7 @@ class Classified {
   std::shared_ptr<const catalog::Catalog> catalog_;
   std::map<catalog::Oid, Of> all_;
   std::vector<Resource> unmatched_;
+  std::vector<Resource> unmatched_filters_;
   mask::Rules masks_;
 };
 

@@ -37,6 +37,13 @@ Parameter recorded_parameter(const std::optional<Bytes>& value, bool binary, std
   return {.value = to_base64(kept), .binary = true, .sent_binary = binary};
 }
 
+/// Its plan is made when it is bound. All others are worked out when they are executed.
+bool is_planned(const sql::Statement& statement) {
+  static constexpr std::array<std::string_view, 5> kinds{"select", "insert", "update", "delete",
+                                                         "merge"};
+  return std::ranges::find(kinds, statement.kind) != kinds.end();
+}
+
 /// current_setting($1) with a value that could be the name of a setting of the gateway's.
 bool names_gateway_setting(const Prepared& prepared, const BindBody& bound) {
   if (std::ranges::none_of(prepared.analysis->statements, reads_settings)) return false;
@@ -144,6 +151,7 @@ Task<Result<void>> Conversation::on_parse(const Message& message) {
     asked.refusal = not_analysed("cannot insert multiple commands into a prepared statement");
     asked.sqlstate = "42601";
   }
+  if (!asked.refusal) check_settings_read(asked, types);
   if (asked.refusal) {
     refuse_extended(refused(asked), asked.sqlstate, asked.position);
     co_return ok();
@@ -223,7 +231,8 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   Asked asked = co_await ask_prepared("execute", prepared);
   if (ended_ || skipping_) co_return ok();
   asked.command.parameters = parameters;
-  if (!asked.refusal && asked.shield != nullptr && names_gateway_setting(*prepared, *bound)) {
+  // Also where nothing is masked yet: it may be by the time that it runs.
+  if (!asked.refusal && names_gateway_setting(*prepared, *bound)) {
     asked.refusal = not_analysed("the gateway's own settings cannot be read");
   }
   if (asked.refusal) {
@@ -333,7 +342,10 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     }
     if (ended_ || skipping_) co_return ok();
   }
-  if (portal->permit && is_outdated(*portal)) {
+  // What was planned when it was bound reads what its names meant then. The rest looks them up now.
+  const bool same = means_the_same(*portal);
+  const bool planned = std::ranges::all_of(portal->prepared->analysis->statements, is_planned);
+  if (portal->permit && (is_outdated(*portal) || (!same && !planned))) {
     (void)guard_.settle(*std::exchange(portal->permit, std::nullopt),
                         {.failed = true, .error = "what it was decided by changed before it ran"});
   }
@@ -341,8 +353,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     Asked asked = co_await ask_prepared("execute", portal->prepared);
     if (ended_ || skipping_) co_return ok();
     asked.command.parameters = portal->parameters;
-    portal->shield = asked.shield;
-    if (!asked.refusal && portal->meant_at != meaning() && masking_.concerns(session_)) {
+    if (!asked.refusal && !same) {
       asked.refusal = not_analysed("names mean something else than when this portal was bound",
                                    "bind it again");
     }
@@ -358,6 +369,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
       co_return ok();
     }
     portal->permit.emplace(std::move(*permit));
+    portal->shield = asked.shield;
     portal->good_until = asked.good_until;
   }
   about_to_run(*portal->prepared->analysis);
@@ -372,6 +384,13 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
   reply.portal = portal;
   expect(std::move(reply));
   co_return ok();
+}
+
+/// Its names mean what they meant when it was bound. Relations of the session count only where
+/// something is masked: there one of them may have stood before another.
+bool Conversation::means_the_same(const Portal& portal) const {
+  if (masking_.concerns(session_)) return portal.meant_at == meaning();
+  return portal.meant_at / (temporary_max + 1) == place_version_;
 }
 
 /// Bound under other policies, or with a credential or an approval that has ended since.

@@ -3,6 +3,7 @@
 // the extended protocol: client_extended.cc.
 
 #include <algorithm>
+#include <array>
 
 #include "base/log.h"
 #include "net/reactor.h"
@@ -341,6 +342,7 @@ Task<Conversation::Asked> Conversation::ask_prepared(std::string kind,
   if (needs_protection(asked)) {
     const std::string sent = prepared->as.empty() ? prepared->sql : prepared->as;
     co_await protect(asked, &sent);
+    if (!asked.refusal) check_settings_read(asked, prepared->parameter_types);
     if (asked.command.executed == prepared->as) {
       asked.command.executed_sha256 = prepared->as_sha256;
     }
@@ -380,6 +382,7 @@ Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
   asked.command.safeguards = std::move(masked.safeguards);
   asked.command.policy_epoch = masked.epoch;
   asked.shield = masked.shield;
+  asked.setting_parameters = masked.setting_parameters;
   const auto other = [&](const std::string& before, const Masked& now) {
     if (now.refusal) {
       asked.refusal = now.refusal;
@@ -407,6 +410,18 @@ Task<void> Conversation::protect(Asked& asked, const std::string* sent) {
     if (asked.refusal) co_return;
     asked.command.safeguards.insert(asked.command.safeguards.end(), again.safeguards.begin(),
                                     again.safeguards.end());
+  }
+}
+
+/// current_setting($1): of another type it would be another text than what is bound.
+void Conversation::check_settings_read(Asked& asked, const std::vector<std::uint32_t>& types) {
+  static constexpr std::array<std::uint32_t, 4> texts{0, 25, 705, 1043};  // unsaid, text, varchar
+  for (const int parameter : asked.setting_parameters) {
+    const auto at = static_cast<std::size_t>(parameter);
+    const std::uint32_t type = at >= 1 && at <= types.size() ? types[at - 1] : 0;
+    if (std::ranges::find(texts, type) != texts.end()) continue;
+    asked.refusal = not_analysed("the name of a setting is text", "declare the parameter as text");
+    return;
   }
 }
 
@@ -490,7 +505,7 @@ std::optional<Refusal> Conversation::check_session_state(const sql::Statement& s
 /// calling that; where something is masked nobody can tell. Portals of the protocol are no cursors
 /// of anybody's: each of them is decided when it is executed.
 bool Conversation::may_be_of_unseen_code(const std::string& cursor) const {
-  return unseen_ran_ && names_.portal(cursor) == nullptr && !masking_.concerns(session_);
+  return unseen_ran_ && !names_.had_portal(cursor) && !masking_.concerns(session_);
 }
 
 void Conversation::add_named(const sql::Statement& statement, Asked& asked) {

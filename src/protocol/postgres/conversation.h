@@ -175,7 +175,8 @@ class Conversation {
     std::set<std::string, std::less<>> names_seen;  // of the same
     WallTime good_until{};                          // of an approval that it rests on
     std::shared_ptr<const Shield> shield;
-    bool understood = false;  // its actions are known, so that the policies can be asked
+    std::set<int> setting_parameters;  // sql/rewrite.h
+    bool understood = false;           // its actions are known, so that the policies can be asked
     std::optional<Refusal> refusal;
     std::string_view sqlstate = "42501";
     std::uint32_t position = 0;
@@ -196,6 +197,7 @@ class Conversation {
     return !asked.refusal && masking_.concerns(session_);
   }
   Task<void> protect(Asked& asked, const std::string* sent);
+  void check_settings_read(Asked& asked, const std::vector<std::uint32_t>& types);
   void definitions_changed(const sql::Analysis& analysis);
   void add_actions(const sql::Analysis& analysis, sql::Decidable decidable, Asked& asked);
   sql::Decidable decidable(const Prepared& prepared) const;
@@ -247,6 +249,7 @@ class Conversation {
   /// Another number: unqualified names may mean something else.
   std::uint64_t meaning() const { return place_version_ * (temporary_max + 1) + temporary_.size(); }
   bool is_outdated(const Portal& portal) const;
+  bool means_the_same(const Portal& portal) const;
   void not_permitted(const Refusal& refusal);
 
   void to_client(Bytes bytes) { client_out_.add(bytes); }

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kept_max = 4096;
 constexpr std::size_t kept_bytes_max = std::size_t{32} << 20;
 constexpr std::size_t databases_known_max = 256;
+constexpr std::size_t answered_bytes_max = std::size_t{32} << 10;
 
 /// They need no catalog: they touch no data and show none.
 bool controls_only(const sql::Analysis& analysis) {
@@ -52,7 +53,10 @@ class Masking::Protector {
     for (const auto& [oid, of] : classified_->all()) {
       if (protection(oid) != nullptr) return true;
     }
-    return !classified_->unmatched().empty() && !permitted("reveal", classified_->unmatched());
+    const auto& columns = classified_->unmatched();
+    const auto& filters = classified_->unmatched_filters();
+    return (!columns.empty() && !permitted("reveal", columns)) ||
+           (!filters.empty() && !permitted("unfilter", filters));
   }
 
   /// What was said of a relation, to be compared.
@@ -239,7 +243,6 @@ Task<Masked> Masking::mask(Question question) {
       catalog = std::move(*read);
     }
     bool unknown_name = false;
-    const auto before = catalog;
     Masked masked = decide(question, catalog, unknown_name);
     if (!unknown_name || want == CatalogDesk::Want::newer) co_return masked;
   }
@@ -252,6 +255,8 @@ Masked Masking::decide(const Question& question, std::shared_ptr<const catalog::
                       classified(question.session, catalog));
   Masked masked{.sql = std::string(question.sql), .epoch = policies->epoch()};
   const auto remember = [&](bool alike) {
+    // As many as 256 texts are kept, whoever sends them.
+    if (question.sql.size() + masked.sql.size() > answered_bytes_max) return;
     static const Command safeguards{.actions = {{.name = "reveal"}, {.name = "unfilter"}}};
     if (!question.plain || guard_.policies() != policies) return;
     if (policies->key_plan().is_always_new(question.session, safeguards)) return;
@@ -263,6 +268,7 @@ Masked Masking::decide(const Question& question, std::shared_ptr<const catalog::
                           .alike = alike,
                           .sql = std::string(alike ? std::string_view() : question.sql),
                           .masked = masked};
+    if (alike) place_of(question).masked.sql.clear();
   };
   masked.guarded = protector.anything();
   if (!masked.guarded) {
@@ -283,6 +289,7 @@ Masked Masking::decide(const Question& question, std::shared_ptr<const catalog::
     masked.sqlstate = rewriting->unknown_name ? "42P01" : rewriting->sqlstate;
     return masked;
   }
+  masked.setting_parameters = rewriting->setting_parameters;
   masked.changed = rewriting->changed;
   if (masked.changed) masked.sql = rewriting->sql;
   masked.safeguards = protector.safeguards(*rewriting);

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -40,6 +41,7 @@ struct Masked {
   std::shared_ptr<const Shield> shield;  // if guarded
   std::vector<Safeguard> safeguards;     // in force for this text
   std::uint64_t epoch = 0;               // of the policies that said so
+  std::set<int> setting_parameters;      // sql/rewrite.h
 
   std::optional<Refusal> refusal;  // then none of the above but `guarded`
   std::string_view sqlstate = "42501";

@@ -52,8 +52,10 @@ void Names::forget_prepared(std::string_view name) {
 
 bool Names::define(const std::string& name, std::shared_ptr<Portal> portal) {
   portals_[name] = std::move(portal);
-  if (portals_.size() <= names_max) return true;
+  portals_had_.insert(name);
+  if (portals_had_.size() <= names_max) return true;
   portals_.erase(name);
+  portals_had_.erase(name);
   return false;
 }
 
@@ -68,6 +70,8 @@ void Names::forget_portal(std::string_view name) {
 
 void Names::transaction_ended() {
   std::erase_if(portals_, [](const auto& entry) { return entry.second->batch == 0; });
+  portals_had_.clear();
+  for (const auto& [name, portal] : portals_) portals_had_.insert(name);
   std::erase_if(cursors_, [](const auto& entry) { return !entry.second.hold; });
 }
 

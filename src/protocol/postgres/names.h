@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -118,6 +119,9 @@ class Names {
   bool define(const std::string& name, std::shared_ptr<Portal> portal);
   void undo(const std::string& name, const std::shared_ptr<Portal>& portal);
   void forget_portal(std::string_view name);
+  /// The server may have a portal of that name, or had one in this transaction: what fails on the
+  /// way or is rolled back to a savepoint is not followed.
+  bool had_portal(std::string_view name) const { return portals_had_.contains(name); }
   /// The transaction ended: every confirmed portal is gone, and every cursor WITHOUT HOLD.
   void transaction_ended();
   /// A simple query ran: the unnamed statement and portal are gone.
@@ -131,6 +135,7 @@ class Names {
   std::map<std::string, std::shared_ptr<Prepared>, std::less<>> prepared_;
   std::map<std::string, std::shared_ptr<Portal>, std::less<>> portals_;
   std::map<std::string, Cursor, std::less<>> cursors_;
+  std::set<std::string, std::less<>> portals_had_;
 };
 
 }  // namespace sallyport::postgres

@@ -338,6 +338,11 @@ std::vector<const T*> Catalog::find_all(const std::vector<T>& list, const Index&
   return found;
 }
 
+std::vector<const Relation*> Catalog::relations(std::string_view name,
+                                                const SearchPath& path) const {
+  return find_all(contents_.relations, relations_by_name_, "", name, path);
+}
+
 const Relation* Catalog::relation(std::string_view schema, std::string_view name,
                                   const SearchPath& path) const {
   const auto found = find_all(contents_.relations, relations_by_name_, schema, name, path);

@@ -246,6 +246,8 @@ class Catalog {
   // By name, as the server would.
   const Schema* schema(std::string_view name) const;
   /// `schema` empty: along the path. Temporary relations of sessions are not found.
+  /// All that a bare name could mean, in the order of `path`: the first is what it means.
+  std::vector<const Relation*> relations(std::string_view name, const SearchPath& path) const;
   const Relation* relation(std::string_view schema, std::string_view name,
                            const SearchPath& path) const;
   const Type* type(std::string_view schema, std::string_view name, const SearchPath& path) const;

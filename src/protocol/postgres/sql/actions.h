@@ -43,8 +43,8 @@ Decidable decidable(const Analysis& analysis, std::string_view sql, const Place&
 std::string why_definitions_matter(const Analysis& analysis);
 
 /// What comes after it may find other objects under the same names: search_path and the objects
-/// themselves may change by it. A session that does not know how must not trust names before it is
-/// answered, and must ask for search_path, or take it for unknown, after code of others ran.
+/// themselves may change by it. A session must not trust names before it is answered. What code in
+/// the database does to search_path nobody tells (docs/decisions/0004).
 bool may_change_names(const Statement& statement);
 /// Code that the text does not show may run: DO, CALL, functions that are not PostgreSQL's own.
 bool runs_unseen_code(const Statement& statement);

@@ -1,6 +1,7 @@
 // Statements that define, change and remove what is in the catalog.
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -240,12 +241,25 @@ void collect_created(const Statement& statement, std::unordered_set<std::string>
   }
 }
 
+/// What is there by then is meant. What comes later may be meant: then both are asked for.
 void move_into(Statement& statement, const std::string& schema,
+               const std::unordered_set<std::string>& there,
                const std::unordered_set<std::string>& created) {
+  std::vector<RelationUse> both;
   for (auto& use : statement.relations) {
-    if (use.name.schema.empty() && created.contains(use.name.name)) use.name.schema = schema;
+    if (!use.name.schema.empty() || !created.contains(use.name.name)) continue;
+    if (!there.contains(use.name.name)) both.push_back(use);
+    use.name.schema = schema;
   }
-  for (auto& nested : statement.nested) move_into(nested, schema, created);
+  statement.relations.insert(statement.relations.end(), both.begin(), both.end());
+  for (auto& nested : statement.nested) move_into(nested, schema, there, created);
+}
+
+/// The server makes the parts of a schema by their kind, and those of a kind as they are written.
+std::size_t rank_of(const Statement& element) {
+  static constexpr std::array<std::string_view, 6> kinds{
+      "create_sequence", "create_table", "create_view", "create_index", "create_trigger", "grant"};
+  return static_cast<std::size_t>(std::ranges::find(kinds, element.kind) - kinds.begin());
 }
 
 }  // namespace
@@ -260,8 +274,13 @@ void Utility::elements_of_schema(const std::string& schema, Array elements) {
     nest(*inner);
     collect_created(out_.nested.back(), created);
   }
-  for (std::size_t i = first; i < out_.nested.size(); ++i) {
-    move_into(out_.nested[i], schema, created);
+  std::vector<Statement*> in_order;
+  for (std::size_t i = first; i < out_.nested.size(); ++i) in_order.push_back(&out_.nested[i]);
+  std::ranges::stable_sort(in_order, {}, [](const Statement* one) { return rank_of(*one); });
+  std::unordered_set<std::string> there;
+  for (Statement* element : in_order) {
+    collect_created(*element, there);  // it may refer to itself
+    move_into(*element, schema, there, created);
   }
 }
 

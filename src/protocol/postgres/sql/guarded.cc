@@ -130,8 +130,12 @@ WhyNot Guarded::why_not(const Statement& statement) const {
       statement.copy == CopyEnd::program) {
     return masked_for_you(kind + " is not possible");
   }
+  if (kind == "create_schema" && !statement.nested.empty()) {
+    return masked_for_you("a schema with what is in it cannot be made by one statement",
+                          "make the schema first");
+  }
   const bool unbound = definition || kind == "prepare" || kind == "execute";
-  if (mentions.reads_gateway_setting || (mentions.reads_setting_of_parameter && unbound)) {
+  if (mentions.reads_gateway_setting || (!mentions.setting_parameters.empty() && unbound)) {
     return masked_for_you("a setting may only be read by its name",
                           "current_setting takes a constant");
   }
@@ -207,6 +211,10 @@ WhyNot Guarded::relation(const Statement& statement, const RelationUse& use) con
     return masked_for_you(name + " cannot be looked through and cannot be used");
   }
   const bool is_protected = reached.protection != nullptr || reached.through_view;
+  const bool qualified = is_protected && (use.in_from || statement.kind == "copy_to");
+  if (!qualified) {
+    if (auto why = other_of_that_name(use); !why.text.empty()) return why;
+  }
   if (!is_protected) return {};
   switch (use.use) {
     case Use::select:
@@ -231,6 +239,23 @@ WhyNot Guarded::relation(const Statement& statement, const RelationUse& use) con
       break;
   }
   return masked_for_you("the definition of " + name + " cannot be changed");
+}
+
+/// What the name means now may be dropped before the server looks it up, in a transaction that
+/// nobody sees yet or in one that ends meanwhile. Then it would mean the next one.
+WhyNot Guarded::other_of_that_name(const RelationUse& use) const {
+  if (!use.name.schema.empty() || definition) return {};
+  const auto all = catalog.relations(use.name.name, path);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const Reached reached = reach(*all[i]);
+    if (reached.protection == nullptr && !reached.through_view && !reached.unclear) continue;
+    const std::string schema(catalog.schema_name(all[i]->schema));
+    return masked_for_you(
+        "the name " + use.name.name + " could also mean " + schema + "." + use.name.name +
+            " and cannot be used without a schema",
+        "write " + std::string(catalog.schema_name(all[0]->schema)) + "." + use.name.name);
+  }
+  return {};
 }
 
 /// Giving values is possible, reading them is not, not even by what happens.

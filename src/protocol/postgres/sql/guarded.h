@@ -48,6 +48,7 @@ struct Guarded {
 
  private:
   WhyNot relation(const Statement& statement, const RelationUse& use) const;
+  WhyNot other_of_that_name(const RelationUse& use) const;
   WhyNot system_relation(const RelationUse& use) const;
   WhyNot target(const Statement& statement, const RelationUse& use,
                 const catalog::Relation& relation, const Reached& reached) const;

@@ -30,6 +30,7 @@ class Collector {
  private:
   void node(std::string_view kind, Object fields) {
     if (kind == "ColumnRef") return column(fields);
+    if (kind == "ParamRef") ++out_.parameters[static_cast<int>(number(fields, "number"))];
     if (kind == "FuncCall") return call(fields);
     if (kind == "A_Indirection") return indirection(fields);
     if (kind == "JoinExpr") return join(fields);
@@ -87,8 +88,8 @@ class Collector {
     out_.called.insert(called.name);
     if (called.name != "current_setting") return;
     const auto args = array(fields, "args");
-    if (args && args->size() > 0 && is_parameter(args->at(0))) {
-      out_.reads_setting_of_parameter = true;
+    if (const int parameter = args && args->size() > 0 ? parameter_of(args->at(0)) : 0) {
+      out_.setting_parameters.insert(parameter);
       return;
     }
     const auto constant = args && args->size() > 0 ? string_of(args->at(0)) : std::nullopt;
@@ -97,13 +98,22 @@ class Collector {
     }
   }
 
-  /// $1, or $1 as a text type.
-  static bool is_parameter(Value value, int depth = 0) {
-    const auto found = sql::node(value);
-    if (!found || depth > 2) return false;
-    if (found->kind == "ParamRef") return true;
-    const auto inner = found->kind == "TypeCast" ? field(found->fields, "arg") : std::nullopt;
-    return inner && is_parameter(*inner, depth + 1);
+  /// 1 of $1, or of $1::text: any other type could make another text of what is bound. Or 0.
+  static int parameter_of(Value value) {
+    auto found = sql::node(value);
+    if (found && found->kind == "TypeCast") {
+      const auto type = object(found->fields, "typeName");
+      const auto names = type ? array(*type, "names") : std::nullopt;
+      const bool is_text = names && !array(*type, "arrayBounds") && [&] {
+        const Name name = name_of(*names);
+        return (name.schema.empty() || name.schema == "pg_catalog") &&
+               (name.name == "text" || name.name == "varchar");
+      }();
+      const auto inner = is_text ? field(found->fields, "arg") : std::nullopt;
+      found = inner ? sql::node(*inner) : std::nullopt;
+    }
+    if (!found || found->kind != "ParamRef") return 0;
+    return static_cast<int>(number(found->fields, "number"));
   }
 
   void indirection(Object fields) {
@@ -150,6 +160,10 @@ Mentions mentions_of(Value tree) {
   Mentions out;
   out.row_names = {"old", "new", "excluded"};
   Collector(out).value(tree);
+  for (const int parameter : out.setting_parameters) {
+    // Its type would come from the other place.
+    if (out.parameters[parameter] > 1) out.reads_gateway_setting = true;
+  }
   return out;
 }
 

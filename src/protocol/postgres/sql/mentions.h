@@ -3,6 +3,7 @@
 // the cautious question "may this statement use a column of that name at all?".
 
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,8 +27,10 @@ struct Mentions {
   std::set<std::string, std::less<>> types;      // last parts
   /// current_setting or SHOW, other than of a constant name that is not the gateway's.
   bool reads_gateway_setting = false;
-  /// current_setting($1): whoever binds has to look at the values.
-  bool reads_setting_of_parameter = false;
+  /// $1 of current_setting($1), which is nowhere else: whoever parses has to look at its type, and
+  /// whoever binds at the values.
+  std::set<int> setting_parameters;
+  std::map<int, int> parameters;  // how often each stands there
   std::size_t copy_location = 0;  // of the relation of a COPY
   std::vector<std::string> copy_columns;
   /// ON CONFLICT without named columns, so that any unique column decides.

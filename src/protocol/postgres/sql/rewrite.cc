@@ -119,6 +119,7 @@ class Rewriter {
     if (!mentions) return fail(mentions);
     mentions_ = std::move(*mentions);
     out_.depends_on_constants = mentions_.called.contains("current_setting");
+    out_.setting_parameters = mentions_.setting_parameters;
 
     Guarded guarded{.catalog = shared_.catalog,
                     .path = path_,

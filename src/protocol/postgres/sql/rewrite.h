@@ -54,6 +54,8 @@ struct Rewriting {
   /// column in a RowDescription.
   std::vector<ColumnOrigin> masked;
   std::vector<catalog::Oid> filtered;  // relations that it reaches and whose rows are filtered
+  /// What of its parameters names a setting to be read: text, and none of the gateway's.
+  std::set<int> setting_parameters;
   /// Another constant in the text might have made it refused.
   bool depends_on_constants = false;
 
