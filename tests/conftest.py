@@ -1,5 +1,6 @@
 """A running demo for the end-to-end tests: the real binary, a real PostgreSQL, on free ports."""
 
+import gc
 import json
 import os
 import pathlib
@@ -13,10 +14,27 @@ import time
 
 import pytest
 
+# psycopg's usual wait is select(), which knows no descriptor beyond 1,023.
+os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("SALLYPORT_BINARY", str(ROOT / "build/asan/src/app/sallyport"))
 # scripts/test runs the tests a second time with the other one.
 REACTOR = os.environ.get("SALLYPORT_REACTOR", "")
+
+
+# What a file of tests may leave open: some libraries keep a pipe or a log for the whole run.
+DESCRIPTORS_LEFT_MAX = 50
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_descriptors_left(request):
+    """A file of tests closes what it opened: the files behind it run in the same process."""
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    gc.collect()
+    left = len(os.listdir("/proc/self/fd")) - before
+    assert left <= DESCRIPTORS_LEFT_MAX, f"{request.node.name} leaves {left} descriptors open"
 
 
 def reactor_options(given=()):

@@ -39,8 +39,14 @@ class Target(asyncio.Protocol):
             return self.ROW
         return message("C", text(sql if sql == "DISCARD ALL" else sql.split()[0].upper()))
 
+    transports = set()
+
     def connection_made(self, transport):
         self.transport, self.buffer, self.started = transport, b"", False
+        self.transports.add(transport)
+
+    def connection_lost(self, _):
+        self.transports.discard(self.transport)
 
     def data_received(self, data):
         self.buffer += data
@@ -175,6 +181,10 @@ def target():
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     server.close()
+    for transport in Target.transports:
+        transport.abort()
+    while Target.transports:
+        loop.run_until_complete(asyncio.sleep(0))
     loop.close()
 
 

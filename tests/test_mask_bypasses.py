@@ -3,6 +3,7 @@ through the gateway. Looked for in all bytes that reach the client, in the ledge
 
 import base64
 import hashlib
+import re
 import socket
 import struct
 import threading
@@ -217,6 +218,10 @@ def test_no_guess_is_answered(lab, oracle):
         through.close()
 
 
+DIGESTS_AND_TIMES = re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+                               r"|\b\d{4}-\d\d-\d\dT[\d:.]+Z")
+
+
 def test_nothing_was_laundered_and_nothing_is_in_ledger_or_log(lab):
     wire = Wire(lab.ports["postgres"])
     with lab.direct() as owner:
@@ -229,10 +234,12 @@ def test_nothing_was_laundered_and_nothing_is_in_ledger_or_log(lab):
                              [f"select * from {table}"], "simple")), table
     wire.close()
     lab.stop()
-    ledger = str(lab.records()).encode()
+    # Six digits of a canary are found by chance in what is random there: digests, and times.
+    ledger = DIGESTS_AND_TIMES.sub("", str(lab.records())).encode()
+    log = DIGESTS_AND_TIMES.sub("", lab.output()).encode()
     typed = [text.lower().encode() for attack in EVERY_BYTES for text in attack[1:]]
     for label, needle in NEEDLES:
         if any(needle in text for text in typed):
             continue  # the client said it itself
         assert needle not in ledger.lower(), label
-        assert needle not in lab.output().encode().lower(), label
+        assert needle not in log.lower(), label

@@ -15,8 +15,8 @@ TYPES = {
     "varchar": ["'v'", "''"],
     "varchar(5)": ["'abcde'", "'a'"],
     "char(7)": ["'abc'", "'abcdefg'"],
-    "char": ["'a'"],
-    '"char"': ["'a'"],
+    "char": ["'q'"],  # no hexadecimal digit: a hash has room for one here
+    '"char"': ["'q'"],
     "name": ["'some_name'"],
     "int2": ["32767", "-32768", "0"],
     "int4": ["2147483647", "-2147483648", "12345"],
