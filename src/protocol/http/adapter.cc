@@ -3,7 +3,7 @@
 #include "base/counted.h"
 #include "base/log.h"
 #include "net/reactor.h"
-#include "protocol/http/conversation.h"
+#include "protocol/http/http1.h"
 
 namespace sallyport::web {
 namespace {
@@ -69,7 +69,7 @@ Task<void> Adapter::serve(std::unique_ptr<net::Stream> client) {
 }
 
 Task<void> Adapter::serve_over(std::unique_ptr<net::Stream> client, bool tls) {
-  Conversation conversation(*this, *client, tls);
+  Http1 conversation(*this, *client, tls);
   const auto self = std::make_shared<Conversation*>(&conversation);
   {
     const Entered<std::shared_ptr<Conversation*>> entered(open_, self);

@@ -2,7 +2,8 @@
 // HTTP: how Sallyport stands between a client and a web application or an API.
 //
 // A request goes through these files, in this order:
-//   conversation.cc  a client's connection: heads of requests, one after the other, our own pages
+//   http1.cc         a client's connection and what it sends, as a Channel for each request
+//   conversation.cc  which connection a request is for, our own pages
 //   session.cc       who asks (a bearer token), the Session of that and its Permit
 //   analyse.cc       what it asks for: an action on an Endpoint, and the head for the target
 //   exchange.cc      its Permit, the bytes to the target, the answer back, streamed both ways
@@ -28,6 +29,7 @@
 namespace sallyport::web {
 
 class Conversation;
+class Exchange;
 
 /// One per worker. serve() runs for thousands of clients at once.
 class Adapter {
@@ -60,6 +62,8 @@ class Adapter {
 
  private:
   friend class Conversation;
+  friend class Exchange;
+  class Exchange;
 
   Task<void> serve_over(std::unique_ptr<net::Stream> client, bool tls);
 

@@ -1,6 +1,6 @@
 #pragma once
-// Conversation: one client's connection, from its first request to its last. Inside of this room
-// only.
+// Conversation: one client's connection, whichever version of HTTP it speaks: the sessions over it,
+// and the requests that are under way. Inside of this room only.
 
 #include <list>
 #include <memory>
@@ -8,18 +8,16 @@
 #include <string>
 #include <string_view>
 
-#include "approval/request.h"
 #include "base/metrics.h"
-#include "http/encoder.h"
 #include "http/request_decoder.h"
 #include "net/signal.h"
 #include "protocol/http/adapter.h"
-#include "protocol/http/analyse.h"
-#include "protocol/http/masking.h"
-#include "protocol/http/problem.h"
+#include "protocol/http/channel.h"
 #include "protocol/http/routing.h"
 
 namespace sallyport::web {
+
+class Exchange;
 
 /// A session that was opened: one chain on one connection, over this client's connection.
 struct Opened {
@@ -33,6 +31,9 @@ struct Opened {
   std::uint64_t commands = 0;
   std::uint64_t refused = 0;
   std::optional<metrics::InFlight> counted;
+  std::size_t requests = 0;    // under way
+  std::string closing;         // why it takes no further one, and closes after the last
+  std::string closing_detail;  // in more words
 };
 
 class Conversation {
@@ -40,112 +41,56 @@ class Conversation {
   /// All must outlive it.
   Conversation(Adapter& adapter, net::Stream& client, bool tls);
   Conversation(const Conversation&) = delete;
-  ~Conversation();
+  virtual ~Conversation();
 
-  Task<void> run();
-
+  /// Until either side closes.
+  virtual Task<void> run() = 0;
+  /// No further request: ends now if none is under way, and after those that are if not.
+  virtual void drain() = 0;
   /// Whatever is under way fails.
-  void end(std::string_view why);
+  virtual void end(std::string_view why);
   void end_if_revoked(bool policies);
-  /// Ends it now if it waits for a request, and after this one if not.
-  void drain();
+
+ protected:
+  friend class Exchange;
+
+  /// One request, from its head to the end of its answer.
+  Task<void> serve(const http::RequestHead& head, Channel& channel);
+  void close_sessions(std::string_view why);
+  Guard& guard() const { return adapter_.shared_.guard; }
+  bool draining() const { return adapter_.draining_; }
+
+  Adapter& adapter_;
+  std::shared_ptr<const Options> options_;  // those of the adapter when the last request came
+  net::Stream& client_;
+  const bool tls_;
+  const std::string source_ip_;
+  std::string ended_;  // why, once it is
 
  private:
-  /// One request, and how far it is.
-  struct Exchange {
-    const http::RequestHead& head;
-    Route route;
-    Opened* opened = nullptr;
-    std::optional<Permit> permit;
-    std::string held_body;   // read before it was decided
-    bool body_sent = false;  // all of it, to the target
-    bool body_held = false;
-    SteadyTime began{};
-    int status = 0;              // of what the client got, or 0
-    std::uint64_t released = 0;  // bytes of the target's body
-    bool answered = false;       // some of the target's answer went to the client
-    bool settled = false;
-    bool closes = true;                       // the client's connection, as the answer said
-    bool reusable = false;                    // the target's connection
-    std::optional<Error> failure;             // of the target
-    bool unrecorded = false;                  // that is why it failed
-    bool leaked = false;                      // its credential was in what it said
-    std::optional<http::Rejection> rejected;  // the client's body
-    Masks masks;
-    std::shared_ptr<mask::Masker> detectors;
-    content::Masked masked_fields;  // what was done to the answer's header, ...
-    content::Masked masked;         // ... and to its body
-    bool unmaskable = false;        // that is why it failed
-  };
-
   // conversation.cc
-  Task<std::optional<http::RequestHead>> receive_head();
-  Task<bool> read_client(SteadyTime deadline);
-  /// True if the connection goes on.
-  Task<bool> answer(const http::RequestHead& head);
   Task<http::Response> own_page(const http::RequestHead& head, OwnPage page);
-  Task<bool> respond(http::Response response, const http::RequestHead& head);
-  Task<void> refuse_bytes(const http::Rejection& rejection);
-  Task<bool> write_client(std::string_view bytes);
-  Task<bool> tell_to_continue();
-  Task<bool> drop_body();
-  Task<void> linger();
-  void finished(const Exchange& exchange);
 
   // session.cc
   Task<std::expected<Opened*, http::Response>> session_for(const http::RequestHead& head,
                                                            const Route& route);
+  Task<std::expected<Opened*, http::Response>> open_session(std::string token, const Digest& digest,
+                                                            const http::RequestHead& head,
+                                                            const Route& route);
   Task<std::expected<identity::Credential, http::Response>> authenticate(std::string token,
                                                                          const Route& route);
+  Opened* find_session(const Digest& token, const Route& route);
+  /// Not while a request of it is under way: close_after() is for that.
   void close_session(Opened& opened, std::string_view why, std::string_view detail);
-  void close_sessions(std::string_view why);
+  void close_after(Opened& opened, std::string_view why, std::string_view detail);
 
-  // exchange.cc
-  Task<bool> exchange(Exchange& exchange);
-  Task<std::expected<Permit, Refusal>> authorize(Exchange& exchange, Command command);
-  Task<bool> forward(Exchange& exchange);
-  Task<void> over(Exchange& exchange, Upstream& upstream);
-  std::chrono::nanoseconds patience(const Target& target, std::uint64_t bytes,
-                                    std::chrono::nanoseconds waited) const;
-  Task<void> end_body(Exchange& exchange, Upstream& upstream);
-  Task<void> send_body(Exchange& exchange, Upstream& upstream);
-  Task<void> relay(Exchange& exchange, Upstream& upstream);
-  Task<void> relay_body(Exchange& exchange, Upstream& upstream, const http::ResponseHead& head,
-                        std::string out);
-  std::string own_fields(Exchange& exchange);
-  Task<void> relay_masked(Exchange& exchange, Upstream& upstream, const http::ResponseHead& head,
-                          std::string out, content::BodyMasker masker);
-  Task<bool> release(Exchange& exchange, std::string& out);
-  std::uint64_t answer_bytes_max(const Exchange& exchange) const;
-  bool settle(Exchange& exchange, std::string error);
-  http::Response failed(const Exchange& exchange) const;
-  std::optional<http::Response> masks_for(Exchange& exchange, Command& command);
-
-  // holding.cc
-  Task<std::expected<Permit, Refusal>> hold(Exchange& exchange, HeldCommand held);
-  Task<std::expected<Permit, Refusal>> wait_for(Exchange& exchange, HeldCommand held,
-                                                approval::Request request,
-                                                std::chrono::seconds wait);
-  Task<bool> read_held_body(Exchange& exchange);
-
-  Guard& guard() { return adapter_.shared_.guard; }
-
-  Adapter& adapter_;
-  std::shared_ptr<const Options> options_;  // those of the adapter when the request came
-  net::Stream& client_;
-  const bool tls_;
-  const std::string source_ip_;
-  http::RequestHeadDecoder decoder_;
-  net::Chunk chunk_;
-  Bytes input_;                           // of chunk_, not used yet
-  std::optional<http::BodyReader> body_;  // of the request
-  bool continue_owed_ = false;            // the client waits for "100 Continue"
-  bool waiting_ = false;                  // for a request
-  std::string ended_;                     // why, once it is
   std::list<std::unique_ptr<Opened>> sessions_;
-  Upstream* upstream_ = nullptr;  // while a request is on it
-  Opened* active_ = nullptr;      // whose request is under way
-  net::Signal changed_;           // for who waits for people
+  net::AsyncMutex opening_;
+  std::list<Exchange*> exchanges_;
 };
+
+/// RFC 9110 section 5.6.7
+std::string http_date(WallTime now);
+void count_rejection(const http::Rejection& rejection, std::string_view source);
 
 }  // namespace sallyport::web

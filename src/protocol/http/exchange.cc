@@ -1,6 +1,8 @@
 // One request on the road: decided, recorded, sent, and its answer released when its record is
 // safe.
 
+#include "protocol/http/exchange.h"
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -13,11 +15,20 @@
 namespace sallyport::web {
 namespace {
 
-/// What of an answer is gathered before it is sent; more than that at once is not copied twice.
-constexpr std::size_t gathered_bytes_max = std::size_t{32} * 1024;
-
 bool is_chunked(const http::RequestHead& head) {
   return head.framing.kind == http::Framing::Kind::chunked;
+}
+
+void count(const std::string& connection, int status, std::chrono::nanoseconds took) {
+  const std::string shown = status == 0 ? "none" : std::to_string(status / 100) + "xx";
+  metrics::counter("sallyport_http_requests_total",
+                   "HTTP requests by connection and class of the status that the client got.",
+                   {{"connection", connection}, {"status", shown}})
+      .add();
+  metrics::histogram("sallyport_http_request_seconds",
+                     "From the head of an HTTP request to the end of its answer.",
+                     {{"connection", connection}})
+      .observe(std::chrono::duration<double>(took).count());
 }
 
 metrics::Counter& target_failed() {
@@ -36,56 +47,107 @@ metrics::Counter& not_masked() {
 
 }  // namespace
 
-Task<bool> Conversation::exchange(Exchange& exchange) {
-  const http::RequestHead& head = exchange.head;
-  auto opened = co_await session_for(head, exchange.route);
-  if (!opened) {
-    exchange.status = opened.error().status;
-    co_return co_await respond(std::move(opened.error()), head);
-  }
-  exchange.opened = *opened;
-  struct Active {
-    Opened*& of;
-    explicit Active(Opened*& active, Opened* opened_now) : of(active) { of = opened_now; }
-    ~Active() { of = nullptr; }
-  } const active(active_, *opened);
+Exchange::Exchange(Conversation& conversation, Channel& channel, const http::RequestHead& head,
+                   Route route)
+    : conversation_(conversation),
+      channel_(channel),
+      options_(conversation.options_),
+      head_(head),
+      route_(std::move(route)),
+      began_(guard().clock().steady()) {
+  conversation_.exchanges_.push_back(this);
+}
 
-  auto command = analyse(head, exchange.route, {.ip = source_ip_, .tls = tls_});
+Exchange::~Exchange() {
+  std::erase(conversation_.exchanges_, this);
+  leave();
+}
+
+Guard& Exchange::guard() const {
+  return conversation_.guard();
+}
+
+Adapter& Exchange::adapter() const {
+  return conversation_.adapter_;
+}
+
+void Exchange::end(std::string_view why) {
+  if (ended_.empty()) ended_ = why;
+  channel_.abort();
+  if (upstream_ != nullptr) upstream_->close();
+  changed_.notify();
+}
+
+Task<void> Exchange::run() {
+  co_await decide_and_forward();
+  finished();
+}
+
+/// The session need not wait for it any longer.
+void Exchange::leave() {
+  Opened* const opened = std::exchange(opened_, nullptr);
+  if (opened == nullptr || --opened->requests > 0 || opened->closing.empty()) return;
+  conversation_.close_session(*opened, opened->closing, opened->closing_detail);
+}
+
+Task<void> Exchange::respond(http::Response response) {
+  status_ = response.status;
+  co_await channel_.respond(std::move(response));
+}
+
+Task<void> Exchange::decide_and_forward() {
+  auto opened = co_await conversation_.session_for(head_, route_);
+  if (!opened) co_return co_await respond(std::move(opened.error()));
+  opened_ = *opened;
+  ++opened_->requests;
+  auto command =
+      analyse(head_, route_, {.ip = conversation_.source_ip_, .tls = conversation_.tls_});
   if (!command) {
-    exchange.status = 400;
     co_return co_await respond(
-        problem(400, "request", "Not a request that is served here", command.error().detail), head);
+        problem(400, "request", "Not a request that is served here", command.error().detail));
   }
-  if (auto unknown = masks_for(exchange, *command)) {
-    ++exchange.opened->refused;
-    exchange.status = unknown->status;
-    co_return co_await respond(std::move(*unknown), head);
+  if (auto unknown = masks_for(*command)) {
+    ++opened_->refused;
+    co_return co_await respond(std::move(*unknown));
   }
-  auto permit = co_await authorize(exchange, std::move(*command));
+  auto permit = co_await authorize(std::move(*command));
   if (!permit) {
-    ++exchange.opened->refused;
+    ++opened_->refused;
     auto response = refused(permit.error(), *options_);
     if (permit.error().kind == Refusal::Kind::session) {
-      response = unauthorized(exchange.route.resource, "invalid_token", permit.error().reason,
+      response = unauthorized(route_.resource, "invalid_token", permit.error().reason,
                               permit.error().hint);
-      close_session(*exchange.opened, "expired", permit.error().reason);
-      exchange.opened = nullptr;
+      conversation_.close_after(*opened_, "expired", permit.error().reason);
+      leave();
     }
-    exchange.status = response.status;
-    co_return co_await respond(std::move(response), head);
+    co_return co_await respond(std::move(response));
   }
-  ++exchange.opened->commands;
-  exchange.permit.emplace(std::move(*permit));
-  co_return co_await forward(exchange);
+  ++opened_->commands;
+  permit_.emplace(std::move(*permit));
+  co_await forward();
+}
+
+void Exchange::finished() const {
+  const auto took = guard().clock().steady() - began_;
+  count(route_.target->connection, status_, took);
+  log::debug("http request",
+             {{"session", opened_ == nullptr ? "" : opened_->session.id},
+              {"connection", route_.target->connection},
+              {"method", head_.request.method},
+              {"path", route_.path},
+              {"status", status_},
+              {"bytes", released_},
+              {"us", std::chrono::duration_cast<std::chrono::microseconds>(took).count()},
+              {"source", conversation_.source_ip_}});
 }
 
 /// Which operation it is and what of its answer is masked; or why it is none.
-std::optional<http::Response> Conversation::masks_for(Exchange& exchange, Command& command) {
-  const Masking& masking = exchange.route.target->masking;
+std::optional<http::Response> Exchange::masks_for(Command& command) {
+  const Masking& masking = route_.target->masking;
   if (masking.idle()) return std::nullopt;
-  exchange.detectors = adapter_.detectors_of(masking);
-  const Session& session = exchange.opened->session;
-  auto masks = masks_of(guard(), session, exchange.route, &adapter_.decisions_, command);
+  detectors_ = adapter().detectors_of(masking);
+  const Session& session = opened_->session;
+  auto masks = masks_of(guard(), session, route_, &adapter().decisions_, command);
   if (!masks) {
     return refused(guard().refuse(session, command,
                                   {.kind = Refusal::Kind::not_analysed,
@@ -94,9 +156,9 @@ std::optional<http::Response> Conversation::masks_for(Exchange& exchange, Comman
                                    .hint = "only what the document describes is let through"}),
                    *options_);
   }
-  exchange.masks = *std::move(masks);
+  masks_ = *std::move(masks);
   const bool hides = !command.safeguards.empty() || masking.detect == mask::Mode::mask;
-  if (hides && asks_for_sameness(exchange.head.request)) {
+  if (hides && asks_for_sameness(head_.request)) {
     return refused(
         guard().refuse(
             session, command,
@@ -106,9 +168,9 @@ std::optional<http::Response> Conversation::masks_for(Exchange& exchange, Comman
              .hint = "without If-Match and If-None-Match; \"*\" is let through"}),
         *options_);
   }
-  const content::Operation* const operation = exchange.masks.operation;
+  const content::Operation* const operation = masks_.operation;
   if (operation == nullptr || !operation->request_bytes_max) return std::nullopt;
-  const http::RequestHead& head = exchange.head;
+  const http::RequestHead& head = head_;
   if (!is_chunked(head) && head.framing.length <= *operation->request_bytes_max) {
     return std::nullopt;
   }
@@ -121,114 +183,104 @@ std::optional<http::Response> Conversation::masks_for(Exchange& exchange, Comman
                  is_chunked(head) ? "say its length with Content-Length" : "");
 }
 
-Task<std::expected<Permit, Refusal>> Conversation::authorize(Exchange& exchange, Command command) {
+Task<std::expected<Permit, Refusal>> Exchange::authorize(Command command) {
   std::optional<HeldCommand> held;
-  auto permit = co_await guard().authorize(exchange.opened->session, std::move(command),
-                                           &adapter_.decisions_, &held);
+  auto permit = co_await guard().authorize(opened_->session, std::move(command),
+                                           &adapter().decisions_, &held);
   if (!held) co_return permit;
-  co_return co_await hold(exchange, std::move(*held));
+  co_return co_await hold(std::move(*held));
 }
 
-/// Sends the request and relays the answer. True if the client's connection goes on.
-Task<bool> Conversation::forward(Exchange& exchange) {
-  const http::RequestHead& head = exchange.head;
+/// Sends the request and relays the answer.
+Task<void> Exchange::forward() {
   for (const bool again : {false, true}) {
-    auto taken =
-        co_await adapter_.pool_.take(*exchange.opened->permit, exchange.route.target, again);
+    auto taken = co_await adapter().pool_.take(*opened_->permit, route_.target, again);
     if (!taken) {
-      exchange.failure = std::move(taken.error());
+      failure_ = std::move(taken.error());
       break;
     }
     // While this waited for the disk and for the target, nobody could have closed what is now sent.
     if (!ended_.empty()) {
-      exchange.failure = Error(Errc::closed, "ended before it was sent: " + ended_);
+      failure_ = Error(Errc::closed, "ended before it was sent: " + ended_);
       break;
     }
     Upstream& upstream = *taken->upstream;
     upstream_ = &upstream;
-    exchange.failure.reset();
-    co_await over(exchange, upstream);
+    failure_.reset();
+    co_await over(upstream);
     upstream_ = nullptr;
     // A kept connection may be closed just when it is used. What changes something may have been
     // seen for all that, and is not said twice.
-    const bool unseen = exchange.failure && exchange.failure->code == Errc::closed &&
-                        taken->used_before && upstream.nothing_received();
-    const bool once_more = unseen && exchange.permit && exchange.permit->command().read_only &&
-                           !head.has_body() && ended_.empty() && !again;
+    const bool unseen = failure_ && failure_->code == Errc::closed && taken->used_before &&
+                        upstream.nothing_received();
+    const bool once_more = unseen && permit_ && permit_->command().read_only && !head_.has_body() &&
+                           ended_.empty() && !again;
     if (once_more) continue;
-    const bool reusable = exchange.reusable && !exchange.failure && exchange.body_sent;
-    if (reusable) adapter_.pool_.give_back(std::move(taken->upstream));
+    const bool reusable = reusable_ && !failure_ && body_sent_;
+    if (reusable) adapter().pool_.give_back(std::move(taken->upstream));
     break;
   }
-  if (exchange.rejected) {
-    (void)settle(exchange, "the body was refused: " + exchange.rejected->reason);
-    if (!exchange.answered) {
-      exchange.status = exchange.rejected->status;
-      co_await refuse_bytes(*exchange.rejected);
-    }
-    co_return false;
+  if (rejected_) {
+    (void)settle("the body was refused: " + rejected_->reason);
+    if (answered_) co_return channel_.abort();
+    status_ = rejected_->status;
+    co_return co_await channel_.refuse(*rejected_);
   }
-  if (!exchange.failure) {
-    // Unread bytes would reset the connection, and the client might never see the answer.
-    if (exchange.closes && !body_->done() && ended_.empty()) co_await linger();
-    co_return !exchange.closes;
-  }
+  if (!failure_) co_return co_await channel_.drop_rest();
 
-  const std::string detail = exchange.failure->detail;
-  (void)settle(exchange, (exchange.unmaskable ? "masking: " : "target: ") + detail);
-  if (!ended_.empty()) co_return false;
-  (exchange.unmaskable ? not_masked() : target_failed()).add();
-  log::warn(exchange.unmaskable ? "answer refused: it cannot be masked" : "target failed",
-            {{"session", exchange.opened->session.id},
-             {"connection", exchange.route.target->connection},
+  const std::string detail = failure_->detail;
+  (void)settle((unmaskable_ ? "masking: " : "target: ") + detail);
+  if (!ended_.empty()) co_return;
+  (unmaskable_ ? not_masked() : target_failed()).add();
+  log::warn(unmaskable_ ? "answer refused: it cannot be masked" : "target failed",
+            {{"session", opened_->session.id},
+             {"connection", route_.target->connection},
              {"detail", detail}});
-  if (exchange.leaked) {
-    guard().alert(exchange.opened->session, "a target showed the gateway's credential",
-                  exchange.route.target->connection + ": the answer was withheld");
+  if (leaked_) {
+    guard().alert(opened_->session, "a target showed the gateway's credential",
+                  route_.target->connection + ": the answer was withheld");
   }
-  if (exchange.answered) co_return false;  // the client sees an answer that ends too soon
-  auto response = failed(exchange);
-  exchange.status = response.status;
-  co_return co_await respond(std::move(response), head);
+  if (answered_) co_return channel_.abort();  // the client sees an answer that ends too soon
+  co_await respond(failed());
 }
 
-Task<void> Conversation::over(Exchange& exchange, Upstream& upstream) {
-  auto sent = co_await upstream.send_head(*exchange.permit, own_fields(exchange));
+Task<void> Exchange::over(Upstream& upstream) {
+  auto sent = co_await upstream.send_head(*permit_, own_fields());
   if (!sent) {
-    exchange.failure = std::move(sent.error());
+    failure_ = std::move(sent.error());
     co_return;
   }
-  if (body_->done() && !exchange.body_held) {
-    exchange.body_sent = true;
-    co_return co_await relay(exchange, upstream);
+  if (channel_.body_done() && !body_held_) {
+    body_sent_ = true;
+    co_return co_await relay(upstream);
   }
   // Before the answer may come: a stream takes one write at a time.
-  if (!exchange.body_held && !co_await tell_to_continue()) {
-    exchange.failure = Error(Errc::closed, "the client has left");
+  if (!body_held_ && !co_await channel_.tell_to_continue()) {
+    failure_ = Error(Errc::closed, "the client has left");
     co_return upstream.close();
   }
-  (void)co_await net::both(send_body(exchange, upstream), relay(exchange, upstream));
+  (void)co_await net::both(send_body(upstream), relay(upstream));
 }
 
 /// Who asks, for the target, and where the request is in the ledger.
-std::string Conversation::own_fields(Exchange& exchange) {
-  Opened& opened = *exchange.opened;
+std::string Exchange::own_fields() {
+  Opened& opened = *opened_;
   std::string fields = "Sallyport-Request: " + opened.session.id + "/" +
-                       std::to_string(exchange.permit->sequence()) + "\r\n";
+                       std::to_string(permit_->sequence()) + "\r\n";
   const std::string& audience = opened.target->audience;
   if (audience.empty()) return fields;
   const WallTime now = guard().clock().now();
   if (now + Assertions::renewed_before >= opened.assertion_until) {
     opened.assertion =
-        adapter_.shared_.assertions.make(opened.session, options_->public_url, audience, now);
+        adapter().shared_.assertions.make(opened.session, options_->public_url, audience, now);
     opened.assertion_until = now + Assertions::lifetime;
   }
   return fields + "Sallyport-Assertion: " + opened.assertion + "\r\n";
 }
 
 /// How long the client may still be waited for, who sent so many bytes in the time `waited`.
-std::chrono::nanoseconds Conversation::patience(const Target& target, std::uint64_t bytes,
-                                                std::chrono::nanoseconds waited) const {
+std::chrono::nanoseconds Exchange::patience(const Target& target, std::uint64_t bytes,
+                                            std::chrono::nanoseconds waited) const {
   const std::chrono::nanoseconds most = options_->body_s_max;
   if (target.request_bytes_per_s_min == 0) return most;
   const std::chrono::seconds earned(bytes / target.request_bytes_per_s_min);
@@ -236,89 +288,78 @@ std::chrono::nanoseconds Conversation::patience(const Target& target, std::uint6
 }
 
 /// The client's body, as it comes. Ends early if the answer does.
-Task<void> Conversation::send_body(Exchange& exchange, Upstream& upstream) {
-  const bool chunked = is_chunked(exchange.head);
-  if (exchange.body_held) {
-    if (!exchange.held_body.empty()) {
-      auto sent =
-          co_await upstream.send_body(*exchange.permit, as_bytes(exchange.held_body), chunked);
+Task<void> Exchange::send_body(Upstream& upstream) {
+  const bool chunked = is_chunked(head_);
+  if (body_held_) {
+    if (!held_body_.empty()) {
+      auto sent = co_await upstream.send_body(*permit_, as_bytes(held_body_), chunked);
       if (!sent) co_return;
     }
-    if (exchange.permit) co_await end_body(exchange, upstream);
+    if (permit_) co_await end_body(upstream);
     co_return;
   }
   net::Reactor& reactor = net::Reactor::current();
-  std::uint64_t came = input_.size();
+  std::uint64_t came = 0;
   std::chrono::nanoseconds waited{0};
-  while (!body_->done()) {
-    if (exchange.settled || exchange.failure) co_return;  // the answer is over
-    auto piece = body_->take(input_);
-    if (!piece) {
-      exchange.rejected = piece.error();
-      co_return upstream.close();
-    }
-    if (!piece->empty()) {
-      // Whoever reads the answer sees why it cannot be sent.
-      auto sent = co_await upstream.send_body(*exchange.permit, *piece, chunked);
-      if (!sent) co_return;
-      continue;
-    }
-    if (body_->done()) break;
+  while (!channel_.body_done()) {
     const SteadyTime before = reactor.now();
-    const bool more = co_await read_client(before + patience(upstream.target(), came, waited));
+    auto piece = co_await channel_.read(before + patience(upstream.target(), came, waited));
     waited += reactor.now() - before;
-    came += input_.size();
-    if (exchange.settled || exchange.failure) co_return;  // the answer is over
-    if (!more) {
-      exchange.rejected = http::Rejection{408, "the body does not come, or too slowly"};
+    if (settled_ || failure_) co_return;  // the answer is over
+    if (!piece) {
+      rejected_ = piece.error();
       co_return upstream.close();
     }
+    if (piece->empty()) break;
+    came += piece->size();
+    // Whoever reads the answer sees why it cannot be sent.
+    auto sent = co_await upstream.send_body(*permit_, *piece, chunked);
+    if (!sent) co_return;
   }
-  if (exchange.permit) co_await end_body(exchange, upstream);
+  if (permit_) co_await end_body(upstream);
 }
 
-Task<void> Conversation::end_body(Exchange& exchange, Upstream& upstream) {
-  auto ended = co_await upstream.end_body(*exchange.permit, is_chunked(exchange.head));
-  exchange.body_sent = ended.has_value();
+Task<void> Exchange::end_body(Upstream& upstream) {
+  auto ended = co_await upstream.end_body(*permit_, is_chunked(head_));
+  body_sent_ = ended.has_value();
 }
 
 /// The target's answer, released when the record of the request is safe.
-Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
+Task<void> Exchange::relay(Upstream& upstream) {
   // Whoever still passes the client's body on is to stop when this is over.
   struct Stop {
-    Conversation& self;
-    const Exchange& exchange;
+    Exchange& self;
     Upstream& upstream;
     ~Stop() {
-      if (exchange.body_sent) return;
+      if (self.body_sent_) return;
       upstream.close();
-      self.client_.set_read_deadline(SteadyTime::min());
+      self.channel_.stop_reading();
     }
-  } const stop{*this, exchange, upstream};
-  const bool to_head = exchange.head.request.method == "HEAD";
+  } const stop{*this, upstream};
+  const bool to_head = head_.request.method == "HEAD";
   auto head = co_await upstream.head(to_head);
   if (!head) {
-    exchange.failure = std::move(head.error());
+    failure_ = std::move(head.error());
     co_return;
   }
-  auto recorded = co_await guard().recorded(*exchange.permit);
+  auto recorded = co_await guard().recorded(*permit_);
   if (!recorded) {
-    exchange.unrecorded = true;
-    exchange.failure = Error(Errc::io, "not recorded: " + recorded.error().detail);
+    unrecorded_ = true;
+    failure_ = Error(Errc::io, "not recorded: " + recorded.error().detail);
     co_return;
   }
   using Body = http::ResponseHead::Body;
   using Kind = http::BodyForm::Kind;
-  const Masking& masking = exchange.route.target->masking;
+  const Masking& masking = route_.target->masking;
   std::optional<content::BodyMasker> masker;
   bool other_body = false;  // than the target's
   if (!masking.idle()) {
-    auto made = masker_of(masking, exchange.masks, *head, exchange.detectors.get());
+    auto made = masker_of(masking, masks_, *head, detectors_.get());
     other_body = !made || *made;
     if (made) masker = *std::move(made);
     if (!made && head->body != Body::none) {
-      exchange.unmaskable = true;
-      exchange.failure = std::move(made.error());
+      unmaskable_ = true;
+      failure_ = std::move(made.error());
       co_return;
     }
   }
@@ -330,11 +371,10 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
   } else if (head->body != Body::none) {
     form.kind = Kind::chunked;
   }
-  http::Response response{.status = head->status,
-                          .headers = response_fields(*head, exchange.route)};
-  if (Leaks(exchange.route.target->secrets).in(response.headers)) {
-    exchange.leaked = true;
-    exchange.failure = Error(Errc::denied, "its answer holds its own credential");
+  http::Response response{.status = head->status, .headers = response_fields(*head, route_)};
+  if (Leaks(route_.target->secrets).in(response.headers)) {
+    leaked_ = true;
+    failure_ = Error(Errc::denied, "its answer holds its own credential");
     co_return;
   }
   if (other_body) {
@@ -342,44 +382,42 @@ Task<void> Conversation::relay(Exchange& exchange, Upstream& upstream) {
       return content::BodyMasker::stale_header(http::lower(header.name));
     });
   }
-  if (exchange.detectors != nullptr) {
-    mask_fields(response.headers, *exchange.detectors, exchange.masked_fields);
+  if (detectors_ != nullptr) {
+    mask_fields(response.headers, *detectors_, masked_fields_);
   }
-  exchange.closes = !exchange.head.keep_alive || !body_->done() || adapter_.draining_;
-  auto out = http::encode_head(response, form, exchange.closes);
-  if (!out) {
-    exchange.failure = Error(Errc::malformed, "HTTP response: " + out.error().detail);
+  auto said = channel_.head(response, form);
+  if (!said) {
+    failure_ = Error(Errc::malformed, "HTTP response: " + said.error().detail);
     co_return;
   }
-  exchange.status = head->status;
-  exchange.reusable = head->reusable;
+  status_ = head->status;
+  reusable_ = head->reusable;
   if (masker && head->body != Body::none) {
-    co_return co_await relay_masked(exchange, upstream, *head, std::move(*out), *std::move(masker));
+    co_return co_await relay_masked(upstream, *head, *std::move(masker));
   }
-  co_await relay_body(exchange, upstream, *head, std::move(*out));
+  co_await relay_body(upstream, *head);
 }
 
-std::uint64_t Conversation::answer_bytes_max(const Exchange& exchange) const {
-  const std::uint64_t most = exchange.route.target->response_bytes_max;
-  const content::Operation* const operation = exchange.masks.operation;
+std::uint64_t Exchange::answer_bytes_max() const {
+  const std::uint64_t most = route_.target->response_bytes_max;
+  const content::Operation* const operation = masks_.operation;
   if (operation == nullptr) return most;
   return std::min(most, operation->response_bytes_max.value_or(most));
 }
 
 /// What the mask leaves of a body, as it comes. Where it fails the client sees no end of it.
-Task<void> Conversation::relay_masked(Exchange& exchange, Upstream& upstream,
-                                      const http::ResponseHead& head, std::string out,
-                                      content::BodyMasker masker) {
-  auto body = head.reader(answer_bytes_max(exchange));
+Task<void> Exchange::relay_masked(Upstream& upstream, const http::ResponseHead& head,
+                                  content::BodyMasker masker) {
+  auto body = head.reader(answer_bytes_max());
   if (!body) {
-    exchange.failure = Error(Errc::too_large, "HTTP response: " + body.error().reason);
+    failure_ = Error(Errc::too_large, "HTTP response: " + body.error().reason);
     co_return;
   }
-  Leaks leaks(exchange.route.target->secrets);
+  Leaks leaks(route_.target->secrets);
   for (bool last = false; !last;) {
     auto piece = co_await upstream.next(*body);
     if (!piece) {
-      exchange.failure = std::move(piece.error());
+      failure_ = std::move(piece.error());
       co_return;
     }
     last = piece->empty() || (body->done() && !body->ends_at_close());
@@ -389,108 +427,102 @@ Task<void> Conversation::relay_masked(Exchange& exchange, Upstream& upstream,
       taken = all && *all;
       auto done = all ? ok() : Result<void>(std::unexpected(all.error()));
       if (taken && last) done = masker.finish(masked);
-      exchange.masked = masker.masked();
+      masked_ = masker.masked();
       if (!done) {
-        exchange.unmaskable = true;
-        exchange.failure = std::move(done.error());
+        unmaskable_ = true;
+        failure_ = std::move(done.error());
         co_return;
       }
       std::string safe;
       if (!leaks.take(as_text(masked), safe)) {
-        exchange.leaked = true;
-        exchange.failure = Error(Errc::denied, "its answer holds its own credential");
+        leaked_ = true;
+        failure_ = Error(Errc::denied, "its answer holds its own credential");
         co_return;
       }
       if (taken && last) leaks.finish(safe);
-      exchange.released += safe.size();
-      if (!safe.empty()) http::append_chunk(out, safe);
+      released_ += safe.size();
+      if (!safe.empty()) channel_.body(safe);
       if (taken && last) {
-        out += http::last_chunk;
+        channel_.finish();
         // The client sees the end only after that is recorded.
-        if (!settle(exchange, "")) {
-          exchange.unrecorded = true;
-          exchange.failure = Error(Errc::io, "not recorded");
+        if (!settle("")) {
+          unrecorded_ = true;
+          failure_ = Error(Errc::io, "not recorded");
           co_return;
         }
       } else if (safe.empty()) {
         continue;  // also with the head: until something of the body is known to be fine
       }
-      const bool released = co_await release(exchange, out);
+      const bool released = co_await release();
       if (!released) co_return;
     }
   }
 }
 
 /// False if the client has left.
-Task<bool> Conversation::release(Exchange& exchange, std::string& out) {
-  exchange.answered = true;
-  const bool written = co_await write_client(out);
-  out.clear();
-  if (out.capacity() > gathered_bytes_max) std::string().swap(out);
+Task<bool> Exchange::release() {
+  answered_ = true;
+  const bool written = co_await channel_.flush();
   if (written) co_return true;
-  exchange.reusable = false;
+  reusable_ = false;
   // Before the end wakes who passes its body on: that is not why it ended.
-  if (!exchange.settled) exchange.failure = Error(Errc::closed, "the client has left");
+  if (!settled_) failure_ = Error(Errc::closed, "the client has left");
   end("client");
   co_return false;
 }
 
-Task<void> Conversation::relay_body(Exchange& exchange, Upstream& upstream,
-                                    const http::ResponseHead& head, std::string out) {
-  auto body = head.reader(answer_bytes_max(exchange));
+Task<void> Exchange::relay_body(Upstream& upstream, const http::ResponseHead& head) {
+  auto body = head.reader(answer_bytes_max());
   if (!body) {
-    exchange.failure = Error(Errc::too_large, "HTTP response: " + body.error().reason);
+    failure_ = Error(Errc::too_large, "HTTP response: " + body.error().reason);
     co_return;
   }
-  const bool chunked = head.body == http::ResponseHead::Body::chunked ||
-                       head.body == http::ResponseHead::Body::until_close;
-  Leaks leaks(exchange.route.target->secrets);
+  Leaks leaks(route_.target->secrets);
   std::string released;
   while (true) {
     auto piece = co_await upstream.next(*body);
     if (!piece) {
-      exchange.failure = std::move(piece.error());
+      failure_ = std::move(piece.error());
       co_return;
     }
     const bool last = piece->empty() || (body->done() && !body->ends_at_close());
     released.clear();
     if (!leaks.take(as_text(*piece), released)) {
-      exchange.leaked = true;
-      exchange.failure = Error(Errc::denied, "its answer holds its own credential");
+      leaked_ = true;
+      failure_ = Error(Errc::denied, "its answer holds its own credential");
       co_return;
     }
     if (last) leaks.finish(released);
-    exchange.released += released.size();
-    if (!released.empty() && chunked) {
-      http::append_chunk(out, released);
-    } else {
-      out += released;
-    }
-    if (last && chunked) out += http::last_chunk;
+    released_ += released.size();
+    if (!released.empty()) channel_.body(released);
     // The client sees the end only after that is recorded.
-    if (last && !settle(exchange, "")) {
-      exchange.unrecorded = true;
-      exchange.failure = Error(Errc::io, "not recorded");
+    if (last && !settle("")) {
+      unrecorded_ = true;
+      failure_ = Error(Errc::io, "not recorded");
       co_return;
     }
-    if (out.empty()) continue;
-    const bool sent = co_await release(exchange, out);
+    if (last) {
+      channel_.finish();
+    } else if (released.empty()) {
+      continue;  // also with the head: until something of the body may go out
+    }
+    const bool sent = co_await release();
     if (!sent || last) co_return;
   }
 }
 
 /// How it ended, for the ledger; once. False if that could not be recorded.
-bool Conversation::settle(Exchange& exchange, std::string error) {
-  if (!exchange.permit || exchange.settled) return true;
-  exchange.settled = true;
-  content::Masked masked = exchange.masked_fields;
-  masked.add(exchange.masked);
+bool Exchange::settle(std::string error) {
+  if (!permit_ || settled_) return true;
+  settled_ = true;
+  content::Masked masked = masked_fields_;
+  masked.add(masked_);
   Outcome outcome{.failed = !error.empty(),
                   .error = std::move(error),
-                  .tag = exchange.status == 0 ? "" : std::to_string(exchange.status),
-                  .bytes = exchange.released,
+                  .tag = status_ == 0 ? "" : std::to_string(status_),
+                  .bytes = released_,
                   .masked_fields = masked.fields};
-  const bool masks = exchange.route.target->masking.detect == mask::Mode::mask;
+  const bool masks = route_.target->masking.detect == mask::Mode::mask;
   for (std::size_t i = 0; i < masked.found.size(); ++i) {
     const std::uint64_t count = masked.found[i];
     if (count == 0) continue;
@@ -498,30 +530,30 @@ bool Conversation::settle(Exchange& exchange, std::string error) {
     if (masks) outcome.masked_fields += count;
   }
   if (masked.withheld > 0) outcome.detected["withheld"] = masked.withheld;
-  auto settled = guard().settle(std::move(*exchange.permit), outcome);
-  exchange.permit.reset();
+  auto settled = guard().settle(std::move(*permit_), outcome);
+  permit_.reset();
   if (!settled) log::error("outcome not recorded", {{"detail", settled.error().detail}});
   return settled.has_value();
 }
 
-http::Response Conversation::failed(const Exchange& exchange) const {
-  const std::string& name = exchange.route.target->connection;
-  if (exchange.unrecorded) {
+http::Response Exchange::failed() const {
+  const std::string& name = route_.target->connection;
+  if (unrecorded_) {
     return problem(503, "not-recorded", "It cannot be recorded",
                    "no answer leaves without its record", "try again later");
   }
-  if (exchange.unmaskable) {
-    return problem(502, "masking", "The answer cannot be masked", exchange.failure->detail,
+  if (unmaskable_) {
+    return problem(502, "masking", "The answer cannot be masked", failure_->detail,
                    "who may `http:reveal` all of it gets it as it is");
   }
-  if (exchange.failure->code == Errc::timeout) {
+  if (failure_->code == Errc::timeout) {
     return problem(504, "target", "The target is slow",
                    "the target of connection " + name + " did not answer in time",
-                   "session " + exchange.opened->session.id + " in the gateway's log");
+                   "session " + opened_->session.id + " in the gateway's log");
   }
   return problem(502, "target", "The target failed",
                  "the target of connection " + name + " cannot be reached, or its answer is none",
-                 "session " + exchange.opened->session.id + " in the gateway's log has the reason");
+                 "session " + opened_->session.id + " in the gateway's log has the reason");
 }
 
 }  // namespace sallyport::web

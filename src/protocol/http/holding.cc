@@ -8,6 +8,7 @@
 #include "http/text.h"
 #include "net/reactor.h"
 #include "protocol/http/conversation.h"
+#include "protocol/http/exchange.h"
 #include "protocol/http/fields.h"
 
 namespace sallyport::web {
@@ -75,10 +76,10 @@ std::vector<std::string> bound_of(const http::Request& request, const Route& rou
 
 }  // namespace
 
-Task<std::expected<Permit, Refusal>> Conversation::hold(Exchange& exchange, HeldCommand held) {
-  const Session& session = exchange.opened->session;
-  if (exchange.head.has_body()) {
-    const bool whole = co_await read_held_body(exchange);
+Task<std::expected<Permit, Refusal>> Exchange::hold(HeldCommand held) {
+  const Session& session = opened_->session;
+  if (head_.has_body()) {
+    const bool whole = co_await read_held_body();
     if (!whole) {
       co_return std::unexpected(guard().refuse(
           session, held,
@@ -86,37 +87,36 @@ Task<std::expected<Permit, Refusal>> Conversation::hold(Exchange& exchange, Held
                            "at most " + std::to_string(options_->held_bytes_max) + " bytes")));
     }
     Command command = std::move(held.command);
-    add_body(command, exchange.held_body);
+    add_body(command, held_body_);
     // Decided once more, now that all of it is known.
     std::optional<HeldCommand> again;
     auto permit =
-        co_await guard().authorize(session, std::move(command), &adapter_.decisions_, &again);
+        co_await guard().authorize(session, std::move(command), &adapter().decisions_, &again);
     if (!again) co_return permit;
     held = std::move(*again);
   }
   auto request = guard().approvals()->ask(session, held.command, *held.decision.hold,
-                                          bound_of(exchange.head.request, exchange.route));
+                                          bound_of(head_.request, route_));
   if (!request) {
     co_return std::unexpected(guard().refuse(
         session, held,
         without_approval(held, "", "approval cannot be asked for: " + request.error().detail,
                          "try again later")));
   }
-  const std::chrono::seconds wanted{preferred_wait_s(exchange.head.request.headers)};
-  co_return co_await wait_for(exchange, std::move(held), std::move(*request),
+  const std::chrono::seconds wanted{preferred_wait_s(head_.request.headers)};
+  co_return co_await wait_for(std::move(held), std::move(*request),
                               std::min(wanted, options_->approval_s_max));
 }
 
-Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, HeldCommand held,
-                                                            approval::Request request,
-                                                            std::chrono::seconds wait) {
+Task<std::expected<Permit, Refusal>> Exchange::wait_for(HeldCommand held, approval::Request request,
+                                                        std::chrono::seconds wait) {
   approval::Desk& desk = *guard().approvals();
-  const Session& session = exchange.opened->session;
+  const Session& session = opened_->session;
   net::Reactor& reactor = net::Reactor::current();
   // The watch may outlive this conversation in another thread's hands.
-  const auto alive = std::make_shared<Conversation*>(this);
+  const auto alive = std::make_shared<Exchange*>(this);
   const auto watch =
-      desk.watch(request.id, reactor.poster(), [weak = std::weak_ptr<Conversation*>(alive)] {
+      desk.watch(request.id, reactor.poster(), [weak = std::weak_ptr<Exchange*>(alive)] {
         if (const auto found = weak.lock()) (*found)->changed_.notify();
       });
   if (!watch) {
@@ -141,7 +141,7 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
     }
     // Before an approval is used for somebody who is not there any more: whoever asks again finds
     // it.
-    const bool gone = !ended_.empty() || client_.peer_gone();
+    const bool gone = !ended_.empty() || channel_.gone();
     if (!gone && request.state == approval::State::approved) {
       co_return co_await guard().authorize_approved(session, std::move(held.command), request);
     }
@@ -166,22 +166,17 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(Exchange& exchange, 
 }
 
 /// The whole body into memory; false if it is too large or breaks off.
-Task<bool> Conversation::read_held_body(Exchange& exchange) {
-  if (exchange.head.framing.length > options_->held_bytes_max) co_return false;
-  const bool told = co_await tell_to_continue();
+Task<bool> Exchange::read_held_body() {
+  if (head_.framing.length > options_->held_bytes_max) co_return false;
+  const bool told = co_await channel_.tell_to_continue();
   if (!told) co_return false;
   const SteadyTime deadline = net::Reactor::current().now() + options_->body_s_max;
-  while (!body_->done()) {
-    auto piece = body_->take(input_);
-    if (!piece || exchange.held_body.size() + piece->size() > options_->held_bytes_max) {
-      co_return false;
-    }
-    exchange.held_body += as_text(*piece);
-    if (!piece->empty() || body_->done()) continue;
-    const bool more = co_await read_client(deadline);
-    if (!more) co_return false;
+  while (!channel_.body_done()) {
+    auto piece = co_await channel_.read(deadline);
+    if (!piece || held_body_.size() + piece->size() > options_->held_bytes_max) co_return false;
+    held_body_ += as_text(*piece);
   }
-  exchange.body_held = true;
+  body_held_ = true;
   co_return true;
 }
 

@@ -2,11 +2,15 @@
 // with the same token is not asked again; whether the token is still good is asked of the guard, at
 // every request.
 
+#include <algorithm>
+
 #include "base/crypto.h"
 #include "base/log.h"
 #include "core/resource_id.h"
 #include "net/reactor.h"
 #include "protocol/http/conversation.h"
+#include "protocol/http/fields.h"
+#include "protocol/http/problem.h"
 
 namespace sallyport::web {
 namespace {
@@ -39,10 +43,34 @@ Task<std::expected<Opened*, http::Response>> Conversation::session_for(
                          "` makes one for people; programs find the issuer in resource_metadata"));
   }
   const Digest digest = sha256(as_bytes(token));
+  if (Opened* const known = find_session(digest, route)) co_return known;
+  // Requests that come at the same time with the same token have one session.
+  const auto one_at_a_time = co_await opening_.lock();
+  if (Opened* const known = find_session(digest, route)) co_return known;
+  co_return co_await open_session(token, digest, head, route);
+}
+
+Opened* Conversation::find_session(const Digest& token, const Route& route) {
   for (const auto& opened : sessions_) {
-    if (opened->token == digest && opened->target == route.target) co_return opened.get();
+    const bool same = opened->token == token && opened->target == route.target;
+    if (same && opened->closing.empty()) return opened.get();
   }
-  auto credential = co_await authenticate(token, route);
+  return nullptr;
+}
+
+Task<std::expected<Opened*, http::Response>> Conversation::open_session(
+    std::string token, const Digest& digest, const http::RequestHead& head, const Route& route) {
+  if (sessions_.size() >= sessions_max) {
+    const auto idle = std::ranges::find_if(
+        sessions_, [](const std::unique_ptr<Opened>& each) { return each->requests == 0; });
+    if (idle == sessions_.end()) {
+      co_return std::unexpected(problem(429, "sessions", "Too many sessions",
+                                        "this connection has requests of too many tokens under way",
+                                        "use another connection"));
+    }
+    close_session(**idle, "client", "too many over one connection");
+  }
+  auto credential = co_await authenticate(std::move(token), route);
   if (!credential) co_return std::unexpected(std::move(credential.error()));
 
   auto opened = std::make_unique<Opened>();
@@ -91,9 +119,6 @@ Task<std::expected<Opened*, http::Response>> Conversation::session_for(
                                {"connection", session.connection},
                                {"source", session.source_ip},
                                {"method", session.authentication.method}});
-  if (sessions_.size() >= sessions_max) {
-    close_session(*sessions_.front(), "client", "too many over one connection");
-  }
   co_return sessions_.emplace_back(std::move(opened)).get();
 }
 
@@ -145,6 +170,13 @@ void Conversation::close_session(Opened& opened, std::string_view why, std::stri
                                {"commands", opened.commands},
                                {"refused", opened.refused}});
   std::erase_if(sessions_, [&](const auto& each) { return each.get() == &opened; });
+}
+
+void Conversation::close_after(Opened& opened, std::string_view why, std::string_view detail) {
+  if (opened.requests == 0) return close_session(opened, why, detail);
+  if (!opened.closing.empty()) return;
+  opened.closing = why;
+  opened.closing_detail = detail;
 }
 
 void Conversation::close_sessions(std::string_view why) {
