@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from agents import Admin
 from conftest import BINARY, Demo
-from own_postgres import free_port
+from own_postgres import OwnPostgres, free_port
 
 POLICIES = """\
 @id("all-connect") permit (principal, action == Action::"connect", resource);
@@ -425,3 +425,77 @@ def test_a_restart_loses_no_request(tmp_path):
         assert approvals(after, "dana", "show", request)["state"] == "consumed"
     finally:
         after.stop()
+
+
+# ---- What is masked changes while somebody waits ------------------------------------------------
+
+UNMASKED = """\
+connections:
+  lab:
+    host: 127.0.0.1
+    port: {port}
+    database: lab
+    tls: {{mode: disable}}
+    credential: {{user: admin, password: none}}
+"""
+MASKED = UNMASKED + """\
+    classification: {{"*.customers.email": pii.email}}
+"""
+
+
+def test_a_cursor_of_unseen_code_when_masks_come_during_the_wait(tmp_path):
+    """Nobody can tell what it reads: where masks hold it is refused, approved or not."""
+    postgres = OwnPostgres()
+    running = None
+    try:
+        with postgres.connect("postgres") as admin:
+            admin.execute("create database lab")
+        with postgres.connect("lab") as admin:
+            admin.execute("create table notes (id int)")
+            admin.execute("create table customers (id int, email text)")
+            admin.execute("insert into customers values (1, 'canary@example.com')")
+            admin.execute("create function opens(refcursor) returns refcursor language plpgsql as "
+                          "'begin open $1 for select email from customers; return $1; end'")
+        (tmp_path / "policies").mkdir()
+        (tmp_path / "policies/10.cedar").write_text(
+            POLICIES.replace('Connection::"shop"', 'Connection::"lab"') +
+            '@id("calls") permit (principal, action == Action::"sql:call", resource);')
+        more = tmp_path / "more.yaml"
+        more.write_text(UNMASKED.format(port=postgres.port))
+        running = Demo(tmp_path, "--policies", str(tmp_path / "policies"), "--config", str(more))
+        sql = "insert into notes values (1); fetch all in mine"
+        outcome = []
+
+        def ask(client):
+            try:
+                cursor = client.execute(sql)
+                cursor.nextset()
+                outcome.append(cursor.fetchall())
+            except psycopg.Error as error:
+                outcome.append(error)
+
+        def fetched(reload):
+            with psycopg.connect(running.dsn("alice"), dbname="lab") as client:
+                client.execute("select opens('mine')")
+                asking = threading.Thread(target=ask, args=(client,))
+                asking.start()
+                request = wait_for_request(running, sql)
+                if reload:
+                    more.write_text(MASKED.format(port=postgres.port))
+                    running.process.send_signal(signal.SIGHUP)
+                    end = time.monotonic() + 20
+                    while "reloaded" not in running.output() and time.monotonic() < end:
+                        time.sleep(0.05)
+                approvals(running, "dana", "approve", request)
+                asking.join(60)
+                return outcome.pop()
+
+        assert fetched(reload=False) == [("canary@example.com",)]
+        refused = fetched(reload=True)
+        assert isinstance(refused, psycopg.Error) and refused.sqlstate == "42501", refused
+        assert "masked for you has changed" in str(refused), refused
+        assert "run it again: the approval is still there" in str(refused)
+    finally:
+        if running is not None:
+            running.stop()
+        postgres.remove()

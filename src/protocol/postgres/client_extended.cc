@@ -121,11 +121,7 @@ Task<Result<void>> Conversation::on_function_call(Bytes body) {
   auto permit = co_await authorize(asked, {});
   if (ended_) co_return ok();
   if (!permit) {
-    if (permit.error().kind == Refusal::Kind::session) {
-      end_refused(permit.error());
-    } else {
-      refuse_query(permit.error(), "42501", 0);
-    }
+    query_not_permitted(permit.error());
     co_return ok();
   }
   upstream_.send(*permit);

@@ -5,6 +5,7 @@
 #include "net/reactor.h"
 #include "protocol/postgres/binary_value.h"
 #include "protocol/postgres/catalog_desk.h"
+#include "protocol/postgres/client_side.h"
 #include "protocol/postgres/conversation.h"
 #include "protocol/postgres/settings.h"
 
@@ -96,11 +97,12 @@ Task<std::expected<Permit, Refusal>> Conversation::authorize(
         session_, *held,
         without_approval(*held, {}, "approval cannot be asked for: " + why, "try again later")));
   }
-  co_return co_await wait_for(*request, std::move(*held), asked);
+  co_return co_await wait_for(*request, std::move(*held), asked, types);
 }
 
-Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Request& made,
-                                                            HeldCommand held, Asked& asked) {
+Task<std::expected<Permit, Refusal>> Conversation::wait_for(
+    const approval::Request& made, HeldCommand held, Asked& asked,
+    const std::vector<std::uint32_t>& types) {
   approval::Desk& desk = *guard_.approvals();
   net::Reactor& reactor = net::Reactor::current();
   // The watch may outlive this conversation in another thread's hands.
@@ -161,7 +163,7 @@ Task<std::expected<Permit, Refusal>> Conversation::wait_for(const approval::Requ
       case approval::State::approved:
         asked.good_until = request.ends_at;
         if (told) {
-          if (auto why = co_await masked_otherwise(held, asked)) {
+          if (auto why = co_await masked_otherwise(held, asked, types)) {
             co_return std::unexpected(guard_.refuse(session_, held.command, std::move(*why)));
           }
         }
@@ -203,13 +205,22 @@ Refusal Conversation::not_yet(const HeldCommand& held, const approval::Request& 
 }
 
 /// Why what was worked out before the wait may not be sent any more: tables and masks change.
-Task<std::optional<Refusal>> Conversation::masked_otherwise(HeldCommand& held, Asked& asked) {
+Task<std::optional<Refusal>> Conversation::masked_otherwise(
+    HeldCommand& held, Asked& asked, const std::vector<std::uint32_t>& types) {
   held.command.policy_epoch = guard_.policies()->epoch();
   if (!needs_protection(asked)) co_return std::nullopt;
+  const bool looked_at = asked.understood;
+  const bool guarded = asked.shield != nullptr;
   asked.command = std::move(held.command);
   const std::string sent = asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql;
   asked.replaced_sql.clear();
   co_await protect(asked, &sent);
+  if (!asked.refusal) check_settings_read(asked, types);
+  if (!asked.refusal && (!looked_at || (asked.shield != nullptr && !guarded))) {
+    // Where nothing was protected much was let through that is refused where something is: a
+    // cursor of code that nobody saw, say.
+    asked.refusal = not_analysed("what is masked for you has changed since this was asked");
+  }
   held.command = std::move(asked.command);
   if (asked.refusal) asked.refusal->hint = "run it again: the approval is still there";
   co_return std::exchange(asked.refusal, std::nullopt);

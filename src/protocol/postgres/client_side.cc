@@ -634,6 +634,14 @@ void Conversation::refuse_query(const Refusal& refusal, std::string_view sqlstat
   expect(std::move(reply));
 }
 
+void Conversation::query_not_permitted(const Refusal& refusal) {
+  if (refusal.kind == Refusal::Kind::session) {
+    end_refused(refusal);
+  } else {
+    refuse_query(refusal, "42501", 0);
+  }
+}
+
 void Conversation::refuse_extended(const Refusal& refusal, std::string_view sqlstate,
                                    std::uint32_t position) {
   ++end_.refused;
@@ -705,11 +713,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
   auto permit = co_await authorize(asked, {});
   if (ended_) co_return ok();
   if (!permit) {
-    if (permit.error().kind == Refusal::Kind::session) {
-      end_refused(permit.error());
-      co_return ok();
-    }
-    refuse_query(permit.error(), "42501", 0);
+    query_not_permitted(permit.error());
     co_return ok();
   }
   about_to_run(*asked.analysis);

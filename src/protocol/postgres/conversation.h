@@ -185,9 +185,11 @@ class Conversation {
   Task<std::expected<Permit, Refusal>> authorize(Asked& asked,
                                                  const std::vector<std::uint32_t>& types);
   Task<std::expected<Permit, Refusal>> wait_for(const approval::Request& request, HeldCommand held,
-                                                Asked& asked);
+                                                Asked& asked,
+                                                const std::vector<std::uint32_t>& types);
   Refusal not_yet(const HeldCommand& held, const approval::Request& request);
-  Task<std::optional<Refusal>> masked_otherwise(HeldCommand& held, Asked& asked);
+  Task<std::optional<Refusal>> masked_otherwise(HeldCommand& held, Asked& asked,
+                                                const std::vector<std::uint32_t>& types);
 
   /// Analyses a text and says what it would do, or why it may not be asked at all.
   Task<Asked> ask(std::string kind, std::string sql);
@@ -250,6 +252,7 @@ class Conversation {
   std::uint64_t meaning() const { return place_version_ * (temporary_max + 1) + temporary_.size(); }
   bool is_outdated(const Portal& portal) const;
   bool means_the_same(const Portal& portal) const;
+  void query_not_permitted(const Refusal& refusal);
   void not_permitted(const Refusal& refusal);
 
   void to_client(Bytes bytes) { client_out_.add(bytes); }
