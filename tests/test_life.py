@@ -219,6 +219,16 @@ def test_a_bad_configuration_is_refused_at_reload(start_demo):
     assert demo.psql("alice", "select count(*) from orders").stdout.strip() == "1000"
 
 
+def test_a_reload_says_what_only_a_restart_changes(start_demo):
+    demo = start_demo()
+    config = demo.data / "sallyport.yaml"
+    good = config.read_text()
+    url = re.search(r"https://127\.0\.0\.1:\d+", good).group()
+    config.write_text(good.replace(url, "https://gateway.example.com"))
+    demo.process.send_signal(signal.SIGHUP)
+    assert log_says(demo, "listeners.admin.public_url")
+
+
 def test_the_options_of_the_demo(start_demo, tmp_path):
     sql = tmp_path / "other.sql"
     sql.write_text("create table things (id integer); insert into things values (1), (2);")

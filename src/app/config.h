@@ -30,6 +30,7 @@ namespace sallyport::app {
 struct TlsFiles {
   std::filesystem::path certificate;  // PEM, the whole chain
   std::filesystem::path key;
+  std::filesystem::path client_ca;  // empty: clients are not asked for a certificate
 };
 
 struct ListenerConfig {
@@ -151,8 +152,9 @@ struct LimitsConfig {
 
 /// Who a user of Slack is here.
 struct SlackUser {
-  std::string issuer;  // by name; empty: the built-in one
+  std::string issuer;  // name or URL; empty: the built-in one
   std::string subject;
+  std::string id;                   // the value of the issuer's id_claim, where that is not `sub`
   std::vector<std::string> groups;  // of the built-in issuer's users those that it says
 };
 

@@ -77,7 +77,8 @@ void read_webhooks(Reading& reading, Fields& fields, ApprovalsConfig& approvals)
   }
 }
 
-void read_slack(Reading& reading, Fields& top, ApprovalsConfig& approvals) {
+void read_slack(Reading& reading, Fields& top, ApprovalsConfig& approvals,
+                const std::vector<identity::IssuerOptions>& issuers) {
   const Value* const value = top.get("slack");
   if (value == nullptr) return;
   Fields fields(*value, "approvals.slack", reading.problems);
@@ -87,9 +88,28 @@ void read_slack(Reading& reading, Fields& top, ApprovalsConfig& approvals) {
   if (const Value* const users = fields.map("users")) {
     for (const auto& entry : users->entries) {
       Fields user(*entry.value, "approvals.slack.users." + entry.key, reading.problems);
-      approvals.slack.users[entry.key] = {.issuer = user.text_or("issuer", ""),
-                                          .subject = user.required_text("subject", "subject: dana"),
-                                          .groups = user.texts("groups")};
+      SlackUser& read = approvals.slack.users[entry.key];
+      read = {.issuer = user.text_or("issuer", ""),
+              .subject = user.required_text("subject", "subject: dana"),
+              .id = user.text_or("id", ""),
+              .groups = user.texts("groups")};
+      const auto issuer = std::ranges::find_if(issuers, [&](const auto& one) {
+        return !read.issuer.empty() && (one.name == read.issuer || one.url == read.issuer);
+      });
+      const bool named = issuer != issuers.end() && issuer->id_claim != "sub";
+      // Else they would be somebody else in Slack than where they log in.
+      if (!read.issuer.empty() && issuer == issuers.end()) {
+        user.problem("issuer", fmt::format("{}: no issuer '{}'", user.name(), read.issuer),
+                     "the name or the URL of one of issuers, or nothing for the built-in one");
+      } else if (named && read.id.empty()) {
+        user.problem("subject",
+                     fmt::format("{}: users of issuer '{}' go by their {}", user.name(),
+                                 read.issuer, issuer->id_claim),
+                     fmt::format("id: what {} says of them", issuer->id_claim));
+      } else if (!named && !read.id.empty() && read.id != read.subject) {
+        user.problem("id", fmt::format("{}: users of this issuer go by their subject", user.name()),
+                     "leave `id` out");
+      }
       user.finish();
     }
   }
@@ -110,7 +130,7 @@ void read_approvals(Reading& reading, Fields& top, Config& config) {
   approvals.break_glass_s = static_cast<std::uint32_t>(
       fields.number_or("break_glass_s", approvals.break_glass_s, 60, 86'400));
   read_webhooks(reading, fields, approvals);
-  read_slack(reading, fields, approvals);
+  read_slack(reading, fields, approvals, config.issuers);
   fields.finish();
 }
 

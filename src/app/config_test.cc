@@ -83,6 +83,8 @@ approvals: {wait_s: 60, pending_s: 3600}
 
 TEST_F(ConfigTest, WebhooksAndSlackAreReadWithTheirSecrets) {
   std::string text = kGood;
+  const std::string url = "  - issuer: https://login.example.com\n";
+  text.replace(text.find(url), url.size(), url + "    name: corp\n");
   const std::string before = "approvals: {wait_s: 60, pending_s: 3600}\n";
   const auto with = [&](const std::string& section) {
     std::string changed = text;
@@ -131,6 +133,17 @@ TEST_F(ConfigTest, WebhooksAndSlackAreReadWithTheirSecrets) {
             std::string::npos);
   EXPECT_NE(told("  slack: {users: {U1: {subject: dana}}}\n").find("signing_secret"),
             std::string::npos);
+  // Else they would be two people: one that votes, and one that asks.
+  const std::string slack = "  slack: {signing_secret: env:SHOP_PASSWORD, users: {U1: ";
+  EXPECT_NE(told(slack + "{subject: dana, id: dana@example.com}}}\n").find("go by their subject"),
+            std::string::npos);
+  EXPECT_NE(told(slack + "{issuer: crop, subject: 8d}}}\n").find("no issuer 'crop'"),
+            std::string::npos);
+  const std::string audience = "    audience: sallyport\n";
+  text.replace(text.find(audience), audience.size(), audience + "    id_claim: oid\n");
+  EXPECT_NE(told(slack + "{issuer: corp, subject: 8d}}}\n").find("go by their oid"),
+            std::string::npos);
+  EXPECT_EQ(told(slack + "{issuer: corp, subject: 8d, id: a7}}}\n"), "accepted");
 }
 
 TEST_F(ConfigTest, AGoodFileIsReadWhole) {

@@ -64,6 +64,10 @@ std::vector<std::string_view> restart_needed(const Config& before, const Config&
     keys.push_back("builtin_issuer");
   }
   if (audience_of(before) != audience_of(after)) keys.push_back("issuers.audience");
+  // It is the name of our own tokens' issuer, and what proofs of DPoP are for.
+  if (before.admin && after.admin && before.admin->public_url != after.admin->public_url) {
+    keys.push_back("listeners.admin.public_url");
+  }
   return keys;
 }
 
@@ -220,13 +224,21 @@ Result<void> Gateway::open() {
   desk_ = std::make_unique<approval::Desk>(
       logins_->database(), system_clock(), system_random(),
       [this](std::string_view event, const approval::Request& request, const std::string& who) {
-        record_approval(event, request, who);
+        // Votes are on record before they count.
+        if (event != "voted" && event != "approved" && event != "denied") {
+          (void)record_approval(event, request, who);
+        }
         webhooks_->tell(event, request, who);
       },
       [this](const approval::Request& request, const approval::Vote& vote) {
         return !why_no_vote(request, vote.credential, vote.approve, vote.address, vote.at);
       },
-      approval::DeskOptions{.pending_s = std::chrono::seconds(config_.approvals.pending_s)});
+      approval::DeskOptions{
+          .pending_s = std::chrono::seconds(config_.approvals.pending_s),
+          .record_vote = [this](std::string_view event, const approval::Request& request,
+                                const std::string& who) {
+            return record_approval(event, request, who);
+          }});
   auto policies = load_policies(config_);
   if (!policies) return fail(policies);
   guard_ = std::make_unique<Guard>(
@@ -384,10 +396,12 @@ std::optional<identity::Credential> Gateway::who_in_slack(const std::string& sla
   const identity::Issuer* const builtin = logins_->issuer();
   const std::string builtin_url = builtin == nullptr ? "" : builtin->options().url;
   const auto issuer = std::ranges::find_if(issuers->all, [&](const auto& one) {
-    return user.issuer.empty() ? one.url == builtin_url : one.name == user.issuer;
+    return one.url == (user.issuer.empty() ? builtin_url : user.issuer) ||
+           (!user.issuer.empty() && one.name == user.issuer);
   });
   if (issuer == issuers->all.end()) return std::nullopt;
-  auto id = issuers->id_of(*issuer, user.subject);
+  if (issuer->id_claim != "sub" && user.id.empty()) return std::nullopt;
+  auto id = issuers->id_of(*issuer, user.id.empty() ? user.subject : user.id);
   if (!id) return std::nullopt;
   Identity who{.id = *id, .issuer = issuer->url, .subject = user.subject, .groups = user.groups};
   if (issuer->url == builtin_url) {
@@ -448,8 +462,8 @@ Result<void> Gateway::glass_broken(const Session& session,
   return ok();
 }
 
-void Gateway::record_approval(std::string_view event, const approval::Request& request,
-                              const std::string& who) {
+Result<void> Gateway::record_approval(std::string_view event, const approval::Request& request,
+                                      const std::string& who) {
   // The whole text is in the record of the command, if it runs.
   std::string detail = fmt::format("{} on {} ({}): {}", request.requester.chain.to_string(),
                                    request.connection, request.estimate, request.text);
@@ -465,7 +479,9 @@ void Gateway::record_approval(std::string_view event, const approval::Request& r
                                                 .action = "approval." + std::string(event),
                                                 .target = request.id,
                                                 .detail = std::move(detail)})});
-  if (!recorded) log::error("approval not recorded", {{"problem", recorded.error().detail}});
+  if (recorded) return ok();
+  log::error("approval not recorded", {{"problem", recorded.error().detail}});
+  return fail(recorded);
 }
 
 std::optional<std::string> Gateway::revoked(const Session& session) const {

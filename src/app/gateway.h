@@ -82,8 +82,8 @@ class Gateway {
   std::optional<std::string> why_no_vote(const approval::Request& request,
                                          const identity::Credential& who, bool approve,
                                          const std::string& address, WallTime when) const;
-  void record_approval(std::string_view event, const approval::Request& request,
-                       const std::string& who);
+  Result<void> record_approval(std::string_view event, const approval::Request& request,
+                               const std::string& who);
   /// The person behind a user of Slack, by the configuration.
   std::optional<identity::Credential> who_in_slack(const std::string& slack_user) const;
   /// Tells people of a session under break-glass, and keeps it for a review. On any thread.

@@ -18,6 +18,11 @@ bool is_exchange(const http::Request& request) {
   return form && grant != form->end() && grant->second == identity::kExchangeGrant;
 }
 
+identity::TicketOptions ticket_options(const Config& config) {
+  return {.ttl_s = std::chrono::seconds(config.limits.ticket_ttl_s),
+          .break_glass_s = std::chrono::seconds(config.approvals.break_glass_s)};
+}
+
 net::Task<http::Response> answered(http::Response response) {
   co_return response;
 }
@@ -72,10 +77,7 @@ Result<void> LoginServices::open_store(const Config& config) {
   auto tickets = store::TicketStore::create(*database_, system_random());
   if (!tickets) return fail(tickets, "opening the store of tickets");
   ticket_store_.emplace(std::move(*tickets));
-  tickets_.emplace(*ticket_store_, system_clock(), system_random(),
-                   identity::TicketOptions{
-                       .ttl_s = std::chrono::seconds(config.limits.ticket_ttl_s),
-                       .break_glass_s = std::chrono::seconds(config.approvals.break_glass_s)});
+  tickets_.emplace(*ticket_store_, system_clock(), system_random(), ticket_options(config));
   delegation_store_.emplace(*database_);
   logout_store_.emplace(*database_);
   auto revocations =
@@ -143,6 +145,7 @@ Result<void> LoginServices::use(const Config& config) {
     if (before) (void)issuer_->use(std::move(*before));  // as it was: it was good
     return fail(used, "issuers");
   }
+  tickets_->use(ticket_options(config));
   renew_directory();
   return ok();
 }

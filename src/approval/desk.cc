@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
@@ -15,22 +16,6 @@ constexpr std::size_t id_bytes = 10;
 metrics::Counter& counter(std::string_view event) {
   return metrics::counter("sallyport_approvals_total", "Requests for approval, by what happened.",
                           {{"event", std::string(event)}});
-}
-
-/// Why this person may not vote on it, or empty.
-std::string not_entitled(const Request& request, const identity::Credential& voter) {
-  if (voter.chain.delegated()) return "nobody may vote through an agent";
-  const Identity& who = voter.chain.subject();
-  if (who.kind != IdentityKind::user) return "only people may vote";
-  for (const Identity& in_chain : request.requester.chain.identities) {
-    if (in_chain.kind == who.kind && in_chain.id == who.id) {
-      return "who asks, or is asked for, may not vote";
-    }
-    if (in_chain.kind != IdentityKind::user && in_chain.owner == who.id) {
-      return "the owner of an agent may not vote on what it asks for";
-    }
-  }
-  return {};
 }
 
 /// What a state becomes when its time is up.
@@ -262,43 +247,58 @@ Result<std::vector<Request>> Desk::list(std::optional<State> state, bool all_sta
 Result<Request> Desk::vote(std::string_view id, const identity::Credential& voter, bool approve,
                            const std::string& reason, const std::string& address) {
   const Identity& who = voter.chain.subject();
+  Vote cast{.voter = who.id,
+            .name = who.display_name,
+            .credential = voter,
+            .approve = approve,
+            .reason = reason,
+            .address = address,
+            .at = clock_.now()};
+  cut(cast.reason, reason_bytes_max);
   std::optional<Request> after;
   std::string_view event;
   {
     const std::lock_guard lock(changing_);
     auto request = existing(id);
     if (!request) return fail(request);
-    if (std::string why = not_entitled(*request, voter); !why.empty()) {
+    if (std::string why = why_not_entitled(*request, voter); !why.empty()) {
       return fail(Errc::denied, std::move(why));
     }
     if (request->state != State::pending) {
       return fail(Errc::denied, "it is " + std::string(to_string(request->state)) + " already");
     }
+    // Under another id of theirs too.
+    const bool before = std::ranges::any_of(request->votes, [&](const Vote& vote) {
+      return is_same(vote.credential.chain.subject(), who);
+    });
+    if (before) return fail(Errc::denied, "you have voted on it before");
+    request->votes.push_back(cast);
+    event = !approve ? "denied" : request->votes_missing() == 0 ? "approved" : "voted";
+    // What is not on record does not count.
+    if (options_.record_vote) {
+      auto recorded = options_.record_vote(event, *request, who.id);
+      if (!recorded) return fail(recorded, "the vote cannot be recorded");
+    }
     auto counted = store_.vote({.request = request->id,
-                                .voter = who.id,
-                                .name = who.display_name,
+                                .voter = cast.voter,
+                                .name = cast.name,
                                 .credential = identity::to_json(voter),
                                 .approve = approve,
-                                .reason = reason.substr(0, reason_bytes_max),
-                                .address = address,
-                                .at = clock_.now()});
+                                .reason = cast.reason,
+                                .address = cast.address,
+                                .at = cast.at});
     if (!counted) return fail(counted);
     if (!*counted) return fail(Errc::denied, "you have voted on it before");
-    auto now = existing(id);
-    if (!now) return fail(now);
-    event = "voted";
-    if (!approve) {
+    if (event == "denied") {
       auto moved = store_.move(id, "pending", "denied", clock_.now(), who.id);
       if (!moved) return fail(moved);
-      event = "denied";
-    } else if (now->votes_missing() == 0) {
+    } else if (event == "approved") {
       // No longer than the credential of who asked.
-      const WallTime expires = now->requester.authentication.expires_at;
-      WallTime until = clock_.now() + now->ttl();
+      const WallTime expires = request->requester.authentication.expires_at;
+      WallTime until = clock_.now() + request->ttl();
       if (expires != WallTime{}) until = std::min(until, expires);
       auto moved = store_.move(id, "pending", "approved", until);
       if (!moved) return fail(moved);
-      event = "approved";
     }
     auto last = existing(id);
     if (!last) return fail(last);

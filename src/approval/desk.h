@@ -30,6 +30,10 @@ struct DeskOptions {
   std::chrono::hours kept{24 * 90};            // once it is final; the ledger has it for ever
   std::int64_t window_uses_max = 100;          // commands under one approval of a window
   std::size_t waiters_max = 32;                // sessions that wait for one request
+  /// Records "voted", "approved" or "denied" with the vote as the request's last one, before it
+  /// counts; if that fails it does not. Then Notice is told the same.
+  std::function<Result<void>(std::string_view event, const Request&, const std::string& who)>
+      record_vote{};
 };
 
 /// Shared by all threads.

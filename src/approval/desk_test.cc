@@ -74,7 +74,13 @@ class DeskTest : public testing::Test {
           [this](std::string_view event, const Request&, const std::string& who) {
             events_.push_back(std::string(event) + " " + who);
           },
-          [this](const Request&, const Vote& vote) { return vote.voter != no_longer_; });
+          [this](const Request&, const Vote& vote) { return vote.voter != no_longer_; },
+          DeskOptions{.record_vote = [this](std::string_view event, const Request& request,
+                                            const std::string& who) -> Result<void> {
+            if (disk_full_) return fail(Errc::unavailable, "the disk is full");
+            recorded_.push_back(std::string(event) + " " + who + " " + request.votes.back().voter);
+            return ok();
+          }});
     }
     return *desk_;
   }
@@ -86,6 +92,8 @@ class DeskTest : public testing::Test {
   Hold hold_;
   std::vector<std::string> bound_{"public", "gateway"};
   std::vector<std::string> events_;
+  std::vector<std::string> recorded_;
+  bool disk_full_ = false;
   std::string no_longer_;
   std::unique_ptr<Desk> desk_;
 };
@@ -186,6 +194,40 @@ TEST_F(DeskTest, NobodyApprovesForHimself) {
   identity::Credential agent;
   agent.chain.identities = {{.kind = IdentityKind::agent, .id = "other"}};
   EXPECT_EQ(refused(desk().vote(id, agent, true, "", here)), "only people may vote");
+}
+
+TEST_F(DeskTest, APersonOfTwoNamesIsOne) {
+  // What the issuer says of them tells who they are, however their id came about.
+  const auto also = [](std::string id, const std::string& subject) {
+    identity::Credential credential = person(id);
+    credential.chain.identities[0].subject = subject;
+    return credential;
+  };
+  const std::string id = ask().id;
+  EXPECT_EQ(refused(desk().vote(id, also("alice@example.com", "alice"), true, "", here)),
+            "who asks, or is asked for, may not vote");
+  ASSERT_TRUE(desk().vote(id, person("bob"), true, "", here));
+  EXPECT_EQ(refused(desk().vote(id, also("bob@example.com", "bob"), true, "", here)),
+            "you have voted on it before");
+  identity::Credential another = also("bob@example.com", "bob");
+  another.chain.identities[0].issuer = "https://other.example.com";
+  EXPECT_TRUE(desk().vote(id, another, true, "", here));
+}
+
+TEST_F(DeskTest, AVoteThatIsNotOnRecordDoesNotCount) {
+  hold_.routes[0].quorum = 1;
+  const std::string id = ask().id;
+  disk_full_ = true;
+  for (const bool approve : {true, false}) {
+    const auto voted = desk().vote(id, person("bob"), approve, "", here);
+    ASSERT_FALSE(voted);
+    EXPECT_EQ(voted.error().code, Errc::unavailable);
+  }
+  EXPECT_EQ((*desk().find(id))->state, State::pending);
+  EXPECT_TRUE((*desk().find(id))->votes.empty());
+  disk_full_ = false;
+  EXPECT_EQ(desk().vote(id, person("bob"), true, "", here)->state, State::approved);
+  EXPECT_EQ(recorded_, std::vector<std::string>{"approved bob bob"});
 }
 
 TEST_F(DeskTest, OneNoDenies) {

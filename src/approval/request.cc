@@ -125,6 +125,11 @@ std::int64_t Request::risk() const {
   return risk + (requester.chain.delegated() ? 10 : 0);
 }
 
+bool is_same(const Identity& a, const Identity& b) {
+  return (a.kind == b.kind && a.id == b.id) ||
+         (!a.subject.empty() && a.issuer == b.issuer && a.subject == b.subject);
+}
+
 std::size_t votes_missing(const std::vector<Route>& routes, const std::vector<Vote>& votes) {
   std::size_t missing = 0;
   for (const Route& route : routes) {
@@ -141,6 +146,21 @@ std::size_t votes_missing(const std::vector<Route>& routes, const std::vector<Vo
     if (said_yes < needed) missing = std::max(missing, needed - said_yes);
   }
   return routes.empty() ? 1 : missing;
+}
+
+std::string why_not_entitled(const Request& request, const identity::Credential& voter) {
+  if (voter.chain.delegated()) return "nobody may vote through an agent";
+  const Identity& who = voter.chain.subject();
+  if (who.kind != IdentityKind::user) return "only people may vote";
+  for (const Identity& in_chain : request.requester.chain.identities) {
+    if (is_same(in_chain, who)) {
+      return "who asks, or is asked for, may not vote";
+    }
+    if (in_chain.kind != IdentityKind::user && in_chain.owner == who.id) {
+      return "the owner of an agent may not vote on what it asks for";
+    }
+  }
+  return {};
 }
 
 std::string hash_of(const Session& session, const Command& command, std::string_view kind,

@@ -41,6 +41,9 @@ struct Vote {
   WallTime at{};
 };
 
+/// One person, or one agent: by the id, or by what the issuer says of it.
+bool is_same(const Identity& a, const Identity& b);
+
 /// 1 where there is no route: nobody can say yes.
 std::size_t votes_missing(const std::vector<Route>& routes, const std::vector<Vote>& votes);
 
@@ -76,6 +79,9 @@ struct Request {
   /// People who are still needed, of the route that needs most; 0: enough have said yes.
   std::size_t votes_missing() const { return approval::votes_missing(routes, votes); }
 };
+
+/// Why this one may not vote on it whatever the policies say, or empty.
+std::string why_not_entitled(const Request& request, const identity::Credential& voter);
 
 /// What must be the same when an approval is used: the tenant, connection and database, the whole
 /// chain, and for a statement its text, its parameters, its safeguards, and `bound`, which is what

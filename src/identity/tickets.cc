@@ -14,7 +14,12 @@ constexpr std::chrono::seconds kTtlMin{5};  // below, a login would not finish
 
 Tickets::Tickets(store::TicketStore& store, const Clock& clock, Random& random,
                  TicketOptions options)
-    : store_(store), clock_(clock), random_(random), options_(options) {
+    : store_(store), clock_(clock), random_(random) {
+  use(options);
+}
+
+void Tickets::use(TicketOptions options) {
+  options_ = options;
   options_.ttl_s = std::min(options_.ttl_s, kTtlMax);
 }
 

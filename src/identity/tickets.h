@@ -33,6 +33,9 @@ class Tickets {
   Tickets(store::TicketStore& store, const Clock& clock, Random& random,
           TicketOptions options = {});
 
+  /// For tickets that are made from now on. On the thread of mint().
+  void use(TicketOptions options);
+
   /// Fails with denied if the credential ends too soon to be worth a ticket. Over the cap per user
   /// the oldest ticket goes.
   Result<MintedTicket> mint(const Credential& credential, const std::string& connection);
