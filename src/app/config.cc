@@ -23,6 +23,10 @@ std::optional<TlsFiles> read_tls_files(Reading& reading, const Value& value,
   TlsFiles files;
   files.certificate = fields.file("certificate");
   files.key = fields.file("key");
+  // Where a login may be bound to one.
+  if (name == "listeners.postgres.tls" && fields.has("client_ca")) {
+    files.client_ca = fields.file("client_ca");
+  }
   fields.require("certificate", "certificate: tls/server.pem");
   fields.require("key", "key: tls/server.key");
   fields.finish();

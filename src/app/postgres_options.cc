@@ -100,8 +100,13 @@ Result<std::shared_ptr<const net::TlsServerContext>> make_server_tls(
   if (!certificate) return fail(certificate);
   auto key = read_text_file(files->key);
   if (!key) return fail(key);
+  // Asked for, not demanded: a token that is bound to one is of no use without it.
+  auto client_ca =
+      files->client_ca.empty() ? Result<std::string>("") : read_text_file(files->client_ca);
+  if (!client_ca) return fail(client_ca);
   auto context = net::TlsServerContext::make({.certificate_pem = std::move(*certificate),
                                               .key_pem = std::move(*key),
+                                              .client_ca_pem = std::move(*client_ca),
                                               .alpn = std::move(alpn)});
   if (!context) return fail(context, files->certificate.string());
   return context;

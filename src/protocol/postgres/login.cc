@@ -1,5 +1,7 @@
 #include "protocol/postgres/login.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "net/reactor.h"
 #include "net/tls.h"
@@ -160,6 +162,7 @@ Task<Result<void>> Login::secure(LoggedIn& client, SteadyTime deadline) {
   (*secured)->set_read_deadline(deadline);
   (*secured)->set_write_deadline(deadline);
   server_end_point_ = (*secured)->server_end_point();
+  certificate_sha256_ = (*secured)->peer_certificate_sha256();
   client.stream = std::move(*secured);
   client.tls = true;
   co_return ok();
@@ -260,7 +263,12 @@ Task<std::expected<identity::Credential, Login::Denied>> Login::by_token(LoggedI
                                      .hint = "",
                                      .reason = ""});
   }
-  auto credential = co_await authenticator_.verify_token(token);
+  identity::Presentation presentation;
+  if (certificate_sha256_) {
+    std::ranges::copy(*certificate_sha256_,
+                      presentation.client_certificate_sha256.emplace().begin());
+  }
+  auto credential = co_await authenticator_.verify_token(token, std::move(presentation));
   if (!credential) {
     co_return std::unexpected(Denied{.sqlstate = "28000",
                                      .message = credential.error().message,

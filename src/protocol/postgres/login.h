@@ -78,6 +78,7 @@ class Login {
   CancelDesk& cancels_;
   Random& random_;
   ByteVector server_end_point_;
+  std::optional<ByteVector> certificate_sha256_;  // of the client's, if it showed one
   std::string method_;
   std::string claimed_user_;  // without its suffix
   bool token_ = false;        // user=alice#jwt
