@@ -13,12 +13,6 @@ namespace {
 constexpr std::size_t kBodyBytesMax = 4096;
 constexpr std::string_view kMetadata = "/.well-known/oauth-protected-resource";
 
-http::Response fresh(int status, const boost::json::object& body) {
-  auto response = http::Response::json(status, boost::json::serialize(body));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
-}
-
 boost::json::object identity_json(const Identity& identity) {
   boost::json::object object{{"kind", cedar_type(identity.kind)},
                              {"id", identity.id},
@@ -122,6 +116,12 @@ net::Task<std::expected<identity::Credential, http::Response>> authenticate(
   co_return std::move(*credential);
 }
 
+http::Response fresh(int status, const boost::json::value& body) {
+  auto response = http::Response::json(status, boost::json::serialize(body));
+  response.headers.add("Cache-Control", "no-store");
+  return response;
+}
+
 http::Response problem(int status, std::string_view title, std::string_view detail,
                        std::string_view hint) {
   boost::json::object body{
@@ -170,10 +170,10 @@ http::Response Api::metadata() const {
   if (!options_.token_service.empty() && options_.token_service != options_.issuer) {
     servers.emplace_back(options_.token_service);
   }
-  return fresh(200, {{"resource", options_.audience},
-                     {"authorization_servers", std::move(servers)},
-                     {"bearer_methods_supported", boost::json::array{"header"}},
-                     {"sallyport_client_id", options_.client_id}});
+  return fresh(200, boost::json::object{{"resource", options_.audience},
+                                        {"authorization_servers", std::move(servers)},
+                                        {"bearer_methods_supported", boost::json::array{"header"}},
+                                        {"sallyport_client_id", options_.client_id}});
 }
 
 http::Response Api::whoami(const identity::Credential& credential) const {
@@ -187,9 +187,9 @@ http::Response Api::whoami(const identity::Credential& credential) const {
   if (authentication.authenticated_at != WallTime{}) {
     how["authenticated_at"] = to_iso8601(authentication.authenticated_at);
   }
-  return fresh(200, {{"name", credential.chain.to_string()},
-                     {"chain", std::move(chain)},
-                     {"authentication", std::move(how)}});
+  return fresh(200, boost::json::object{{"name", credential.chain.to_string()},
+                                        {"chain", std::move(chain)},
+                                        {"authentication", std::move(how)}});
 }
 
 bool Api::may_connect(const identity::Credential& credential,
@@ -202,7 +202,7 @@ http::Response Api::connections(const identity::Credential& credential) const {
   for (const auto& connection : options_.connections) {
     if (may_connect(credential, connection)) all.push_back(connection_json(connection));
   }
-  return fresh(200, {{"connections", std::move(all)}});
+  return fresh(200, boost::json::object{{"connections", std::move(all)}});
 }
 
 http::Response Api::mint(const identity::Credential& credential, std::string_view body) const {

@@ -2,6 +2,7 @@
 // The REST API under /api/v1, for the command line client and scripts: who am I, what may I connect
 // to, a ticket for it. Every request carries its own bearer token; there is no session.
 
+#include <boost/json/fwd.hpp>
 #include <expected>
 #include <functional>
 #include <string>
@@ -68,6 +69,9 @@ class Api {
 /// Who the bearer token of a request is of, or the answer that refuses it.
 net::Task<std::expected<identity::Credential, http::Response>> authenticate(
     const identity::Authenticator& authenticator, const http::Request& request);
+
+/// JSON that no cache may keep.
+http::Response fresh(int status, const boost::json::value& body);
 
 /// RFC 9457. `hint` says what to do, or is empty.
 http::Response problem(int status, std::string_view title, std::string_view detail,

@@ -17,12 +17,6 @@ using approval::State;
 constexpr std::string_view root = "/api/v1/approvals";
 constexpr std::size_t body_bytes_max = 16 * 1024;
 
-http::Response fresh(int status, const boost::json::object& body) {
-  auto response = http::Response::json(status, boost::json::serialize(body));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
-}
-
 boost::json::array list_of(const std::vector<std::string>& texts) {
   boost::json::array all;
   for (const std::string& text : texts) all.emplace_back(text);
@@ -116,9 +110,8 @@ bool asks(const Request& request, const identity::Credential& who) {
   if (who.chain.delegated()) {
     return approval::key_of(request.requester.chain) == approval::key_of(who.chain);
   }
-  const Identity& subject = who.chain.subject();
   return std::ranges::any_of(request.requester.chain.identities, [&](const Identity& identity) {
-    return identity.kind == subject.kind && identity.id == subject.id;
+    return approval::is_same(identity, who.chain.subject());
   });
 }
 
@@ -143,8 +136,7 @@ net::Task<http::Response> ApprovalsApi::handle(http::Request request) {
   rest.remove_prefix(1);
   const std::size_t slash = rest.find('/');
   const std::string_view id = rest.substr(0, slash);
-  if (request.method == "GET" && slash == std::string_view::npos)
-    co_return one(*who, id, request.client_ip);
+  if (request.method == "GET" && slash == std::string_view::npos) co_return one(*who, id, request);
   if (request.method == "POST" && slash != std::string_view::npos) {
     co_return act(*who, id, rest.substr(slash + 1), request);
   }
@@ -175,20 +167,27 @@ http::Response ApprovalsApi::list(const identity::Credential& who, const http::R
   if (!all) return broken(all.error());
   boost::json::array shown;
   for (const Request& request : *all) {
-    if (may_see(request, who, asked.client_ip)) shown.push_back(to_json(request));
+    if (may_see(request, who, asked.client_ip)) shown.push_back(seen_by(request, who, asked));
   }
-  return fresh(200, {{"approvals", std::move(shown)}});
+  return fresh(200, boost::json::object{{"approvals", std::move(shown)}});
+}
+
+boost::json::object ApprovalsApi::seen_by(const Request& request, const identity::Credential& who,
+                                          const http::Request& asked) const {
+  boost::json::object body = to_json(request);
+  // How much there is of what a condition finds is for who decides; who asks could ask again.
+  if (asks(request, who)) body["estimate"] = "";
+  body["may_approve"] = approval::why_not_entitled(request, who).empty() &&
+                        !why_not_(request, who, true, asked.client_ip);
+  return body;
 }
 
 http::Response ApprovalsApi::one(const identity::Credential& who, std::string_view id,
-                                 const std::string& address) {
+                                 const http::Request& asked) {
   auto found = desk_.find(id);
   if (!found) return broken(found.error());
-  if (!*found || !may_see(**found, who, address)) return not_found();
-  boost::json::object body = to_json(**found);
-  const auto why_not = why_not_(**found, who, true, address);
-  body["may_approve"] = !why_not.has_value();
-  return fresh(200, body);
+  if (!*found || !may_see(**found, who, asked.client_ip)) return not_found();
+  return fresh(200, seen_by(**found, who, asked));
 }
 
 http::Response ApprovalsApi::act(const identity::Credential& who, std::string_view id,
@@ -220,7 +219,7 @@ http::Response ApprovalsApi::act(const identity::Credential& who, std::string_vi
     if (done.error().code != Errc::denied) return broken(done.error());
     return problem(409, "Not counted", done.error().detail);
   }
-  return fresh(200, to_json(*done));
+  return fresh(200, seen_by(*done, who, asked));
 }
 
 }  // namespace sallyport::admin

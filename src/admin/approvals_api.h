@@ -2,6 +2,7 @@
 // The REST API of approvals, under /api/v1/approvals: what waits, what it is, and one's word on it.
 // Every request carries its own bearer token; who may see and vote is for the policies to say.
 
+#include <boost/json/fwd.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -38,7 +39,9 @@ class ApprovalsApi {
  private:
   http::Response list(const identity::Credential& who, const http::Request& asked);
   http::Response one(const identity::Credential& who, std::string_view id,
-                     const std::string& address);
+                     const http::Request& asked);
+  boost::json::object seen_by(const approval::Request& request, const identity::Credential& who,
+                              const http::Request& asked) const;
   http::Response act(const identity::Credential& who, std::string_view id, std::string_view verb,
                      const http::Request& asked);
   bool may_see(const approval::Request& request, const identity::Credential& who,

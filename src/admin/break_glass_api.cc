@@ -15,12 +15,6 @@ constexpr std::string_view root = "/api/v1/break-glass";
 constexpr std::size_t body_bytes_max = 16 * 1024;
 constexpr std::size_t finding_bytes_max = 4096;
 
-http::Response fresh(int status, const boost::json::object& body) {
-  auto response = http::Response::json(status, boost::json::serialize(body));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
-}
-
 boost::json::object to_json(const BreakGlassRow& row, WallTime now) {
   boost::json::object object{{"session", row.session},
                              {"user", row.user},
@@ -100,7 +94,7 @@ http::Response BreakGlassApi::list(const identity::Credential& who, const http::
   for (const BreakGlassRow& row : *rows) {
     if (may_see(row, who, request.client_ip)) shown.push_back(to_json(row, clock_.now()));
   }
-  return fresh(200, {{"sessions", std::move(shown)}});
+  return fresh(200, boost::json::object{{"sessions", std::move(shown)}});
 }
 
 net::Task<http::Response> BreakGlassApi::review(identity::Credential who, http::Request request) {

@@ -23,12 +23,6 @@ metrics::Counter& delegations(const char* event) {
                           {{"event", event}});
 }
 
-http::Response fresh(int status, const boost::json::value& body) {
-  auto response = http::Response::json(status, boost::json::serialize(body));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
-}
-
 boost::json::object json_of(const Delegations::Row& row, std::string_view state) {
   boost::json::object object{{"id", row.id},
                              {"user", row.user},

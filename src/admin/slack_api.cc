@@ -111,10 +111,7 @@ http::Response SlackApi::handle(const http::Request& request) {
       boost::json::serialize(boost::json::object{
           {"response_type", "ephemeral"}, {"replace_original", false}, {"text", told}}));
   // Slack shows nothing of it, but whoever tests the endpoint sees what happened.
-  auto response =
-      http::Response::json(200, boost::json::serialize(boost::json::object{{"text", told}}));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
+  return fresh(200, boost::json::object{{"text", told}});
 }
 
 std::string SlackApi::vote(const SlackClick& click, const std::string& address) {
