@@ -19,6 +19,7 @@
 #include "net/helpers.h"
 #include "protocol/postgres/catalog/catalog.h"
 #include "protocol/postgres/options.h"
+#include "protocol/postgres/sql/rewrite.h"
 
 namespace sallyport::postgres {
 
@@ -39,9 +40,14 @@ class CatalogDesk {
 
   /// How much a statement would touch, for an approver to read, or why nobody can say: guessed by
   /// the target's planner over a connection of the gateway's own (upstream_explain.cc).
-  Task<std::string> estimate(std::shared_ptr<const Target> target, std::string database,
-                             const std::vector<std::string>& search_path, const Command& command,
-                             const std::vector<std::uint32_t>& types);
+  struct Estimated {
+    std::string database;
+    sql::Names names;
+    const Command& command;
+    const std::vector<std::uint32_t>& types;  // of its parameters
+  };
+  Task<std::string> estimate(std::shared_ptr<const Target> target, sql::Parser& parser,
+                             Estimated asked);
 
   /// Definitions in this database changed, or may have. Any thread.
   void changed(const std::string& connection, const std::string& database);

@@ -83,11 +83,16 @@ Task<std::expected<Permit, Refusal>> Conversation::authorize(
   auto request = known && *known ? Result<approval::Request>(std::move(**known))
                                  : Result<approval::Request>(fail(Errc::denied, ""));
   if (known && !*known) {
-    // The client has to wait for people anyway; they get to know how much it would touch.
+    // The client has to wait for people anyway; they, and not it, get to know how much it would
+    // touch.
     approval::Desk::View view{.shown = readable_ones(held->command.parameters, types)};
     if (target_ != nullptr) {
-      view.estimate = co_await catalogs_.estimate(target_, place_.database, place_.search_path,
-                                                  held->command, types);
+      view.estimate = co_await catalogs_.estimate(
+          target_, parser_,
+          {.database = place_.database,
+           .names = {.path = place_.search_path, .temporary = temporary_},
+           .command = held->command,
+           .types = types});
     }
     request = desk.ask(session_, held->command, *held->decision.hold, bound, std::move(view));
   }

@@ -6,6 +6,7 @@
 #include "protocol/postgres/catalog_desk.h"
 #include "protocol/postgres/plan.h"
 #include "protocol/postgres/settings.h"
+#include "protocol/postgres/sql/planning.h"
 #include "protocol/postgres/upstream.h"
 
 namespace sallyport::postgres {
@@ -14,8 +15,8 @@ namespace {
 constexpr std::chrono::seconds explain_s_max{3};  // with the login
 constexpr int explains_max = 4;                   // at once, of all workers
 
-/// Statements that EXPLAIN can take, and that touch nothing but tables. A routine of somebody's own
-/// might be run by the planner, to know what it gives.
+/// Statements that EXPLAIN can take, and that touch nothing but tables, by their text. What else
+/// the planner might run, sql/planning.h says.
 std::string_view why_no_estimate(const Command& command) {
   const auto* const sql = std::get_if<SqlContext>(&command.context);
   if (sql == nullptr || sql->multi) return "more than one statement";
@@ -109,22 +110,28 @@ Task<Result<std::string>> Upstream::explain(const Permit&, std::string_view sql,
   co_return std::string(as_text(plan));
 }
 
-Task<std::string> CatalogDesk::estimate(std::shared_ptr<const Target> target, std::string database,
-                                        const std::vector<std::string>& search_path,
-                                        const Command& command,
-                                        const std::vector<std::uint32_t>& types) {
+Task<std::string> CatalogDesk::estimate(std::shared_ptr<const Target> target, sql::Parser& parser,
+                                        Estimated asked) {
   const auto none = [](std::string_view why) { return "no estimate: " + std::string(why); };
+  const Command& command = asked.command;
+  const std::string& text = command.executed.empty() ? command.text : command.executed;
+  std::string database = asked.database;
   if (const std::string_view why = why_no_estimate(command); !why.empty()) co_return none(why);
   static std::atomic<int> running = 0;
   const Slot slot(running);
   if (!slot.taken) co_return none("too many are being made");
+  auto catalog = co_await get(target, database, Want::current);
+  if (!catalog) co_return none("nobody knows what the planner might run");
+  auto runs = sql::runs_in_planning(parser, text, **catalog, asked.names, asked.types);
+  if (!runs) co_return none("it cannot be analysed");
+  if (!runs->empty()) co_return none("the planner might run a function: " + *runs);
   const SteadyTime deadline = net::Reactor::current().now() + explain_s_max;
   auto permit = guard_.own("estimate", target->connection + "/" + database);
   if (!permit) co_return none("the ledger cannot record it");
   UpstreamLogin login{.database = std::move(database),
                       .label = "sallyport estimate",
                       .read_only = true,
-                      .settings = {{"search_path", to_search_path(search_path)},
+                      .settings = {{"search_path", to_search_path(asked.names.path)},
                                    {"statement_timeout", "2s"},
                                    {"lock_timeout", "500ms"}}};
   // Its own, not those that the operator gives sessions.
@@ -135,11 +142,9 @@ Task<std::string> CatalogDesk::estimate(std::shared_ptr<const Target> target, st
   });
   auto upstream =
       co_await Upstream::open(*permit, std::move(own), std::move(login), deadline, random_);
-  Result<std::string> plan =
-      upstream ? co_await (*upstream)->explain(
-                     *permit, command.executed.empty() ? command.text : command.executed, types,
-                     command.parameters, deadline)
-               : Result<std::string>(fail(upstream));
+  Result<std::string> plan = upstream ? co_await (*upstream)->explain(*permit, text, asked.types,
+                                                                      command.parameters, deadline)
+                                      : Result<std::string>(fail(upstream));
   if (upstream) co_await (*upstream)->close(*permit);
   Result<std::string> summary = plan ? plan_summary(*plan) : Result<std::string>(fail(plan));
   Outcome outcome{.failed = !summary};

@@ -99,8 +99,8 @@ struct Trigger {
 };
 
 /// Somebody's own function that runs when a row is written or a value becomes of a domain: in a
-/// default, a check, an index; or when another function is called: in the default of an argument.
-/// Triggers are not here.
+/// default, a check, an index, a partition's key, its statistics; or when another function is
+/// called: in the default of an argument. Triggers are not here.
 struct Runs {
   Oid owner = 0;  // the relation, the domain, or the other function
   Oid function = 0;

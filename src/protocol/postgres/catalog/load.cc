@@ -150,7 +150,11 @@ constexpr std::string_view kRuns =
     "select f.objid, f.runs from f where f.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass "
     "union "
     "select i.indrelid, f.runs from f join pg_catalog.pg_index i on i.indexrelid = f.objid "
-    "where f.classid = 'pg_catalog.pg_class'::pg_catalog.regclass";
+    "where f.classid = 'pg_catalog.pg_class'::pg_catalog.regclass union "
+    "select p.partrelid, f.runs from f join pg_catalog.pg_partitioned_table p "
+    "on p.partrelid = f.objid where f.classid = 'pg_catalog.pg_class'::pg_catalog.regclass union "
+    "select s.stxrelid, f.runs from f join pg_catalog.pg_statistic_ext s on s.oid = f.objid "
+    "where f.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass";
 
 constexpr std::string_view kKeys =
     "select conrelid, pg_catalog.unnest(conkey) from pg_catalog.pg_constraint where contype = 'p'";
