@@ -5,13 +5,12 @@ import contextlib
 import socket
 import socketserver
 import ssl
-import subprocess
 import threading
 import time
 
 import pytest
 import requests
-from web import CONNECTION, WebGateway, forget, running_gateway, target  # noqa: F401
+from web import CONNECTION, WebGateway, certificate, forget, running_gateway, target  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +105,7 @@ def test_one_write_at_a_time_to_a_client_that_does_not_read(tmp_path):
 
 
 def test_nothing_is_sent_for_a_session_that_ended_while_its_target_was_slow_to_connect(tmp_path):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-subj", "/CN=late", "-days", "2", "-keyout", tmp_path / "late.key", "-out", tmp_path / "late.pem"],
-                   check=True, capture_output=True)
+    certificate(tmp_path, "late")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "late.pem", tmp_path / "late.key")
     accepted, go_on, heard, over = threading.Event(), threading.Event(), [], threading.Event()

@@ -85,17 +85,25 @@ def targets(tmp_path_factory):
         target.stop()
 
 
-@pytest.fixture(scope="module")
-def gateway(targets, tmp_path_factory):
-    connections = "".join(f"  {kind}:\n    protocol: http\n    url: http://127.0.0.1:{target.port}\n"
-                          for kind, target in targets.items())
-    running = WebGateway(tmp_path_factory.mktemp("smuggling"), connections, POLICY).start()
-    token = running.token().encode()
+def connections_to(targets):
+    return "".join(f"  {kind}:\n    protocol: http\n    url: http://127.0.0.1:{target.port}\n"
+                   for kind, target in targets.items())
+
+
+def until_ready(ask):
+    """The targets may need a moment."""
     end = time.monotonic() + 20
-    for kind in KINDS:  # they may need a moment
-        while not running.raw(build(kind.encode(), token, method=b"GET")).startswith(b"HTTP/1.1 200 "):
+    for kind in KINDS:
+        while not ask(kind):
             assert time.monotonic() < end, kind
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def gateway(targets, tmp_path_factory):
+    running = WebGateway(tmp_path_factory.mktemp("smuggling"), connections_to(targets), POLICY).start()
+    token = running.token().encode()
+    until_ready(lambda kind: running.raw(build(kind.encode(), token, method=b"GET")).startswith(b"HTTP/1.1 200 "))
     yield running
     running.stop()
     running.verify()

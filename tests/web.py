@@ -24,7 +24,7 @@ data: ./data
 log: {{level: debug, format: text}}
 shutdown_grace_s: 2
 listeners:
-  http: {{port: {http}, public_url: "http://127.0.0.1:{http}"}}
+  http: {{port: {http}, public_url: "{url}"{tls}}}
   admin: {{port: {admin}, public_url: "http://127.0.0.1:{admin}"}}
 issuers:
   - issuer: {issuer}
@@ -123,8 +123,16 @@ class Recorder:
         self.server.server_close()
 
 
+def certificate(folder, name):
+    """NAME.key and NAME.pem in the folder, signed by itself."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+                    "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"],
+                   check=True, capture_output=True)
+
+
 class WebGateway(Gateway):
-    def __init__(self, folder, connections, policies=POLICIES, more=""):  # not the base's: no PostgreSQL
+    def __init__(self, folder, connections, policies=POLICIES, more="", tls=False):  # not the base's: no PostgreSQL
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.config = self.folder / "sallyport.yaml"
@@ -134,10 +142,13 @@ class WebGateway(Gateway):
         (self.folder / "policies").mkdir(parents=True)
         (self.folder / "policies/all.cedar").write_text(policies)
         (self.folder / "target.secret").write_text(SECRET + "\n")
-        self.config.write_text(CONFIG.format(**self.ports, issuer=self.issuer.url,
-                                             connections=connections, more=more))
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.ports['http']}"
+        if tls:
+            certificate(self.folder, "gateway")
+        self.config.write_text(CONFIG.format(
+            **self.ports, url=self.url, tls=", tls: {certificate: gateway.pem, key: gateway.key}" if tls else "",
+            issuer=self.issuer.url, connections=connections, more=more))
         self.log = self.folder / "gateway.log"
-        self.url = f"http://127.0.0.1:{self.ports['http']}"
 
     def token(self, user="alice", groups=("support",), actors=(), **claims):
         """A person's access token, or one in which agents act for them, nearest last."""

@@ -90,7 +90,7 @@ Result<std::shared_ptr<const web::Options>> make_web_options(const Config& confi
                                                              std::size_t workers) {
   auto options = std::make_shared<web::Options>();
   if (config.http) {
-    auto tls = make_server_tls(config.http->tls, {"http/1.1"});
+    auto tls = make_server_tls(config.http->tls, {"h2", "http/1.1"});
     if (!tls) return fail(tls, "listeners.http.tls");
     options->tls = std::move(*tls);
     std::string url = config.http->public_url;

@@ -16,15 +16,10 @@ constexpr std::array<std::string_view, 5> framing_fields{"Content-Length", "Tran
                                                          "Connection", "Trailer", "Keep-Alive"};
 
 Result<void> append_headers(std::string& to, const Headers& headers) {
-  for (const auto& [name, value] : headers.all) {
-    const bool framing = std::ranges::any_of(
-        framing_fields, [&](std::string_view ours) { return equal_ignoring_case(name, ours); });
-    if (framing) return fail(Errc::invalid, "header field " + name + " is the codec's to write");
-    if (!is_token(name)) return fail(Errc::invalid, "bad header name");
-    if (!std::ranges::all_of(value, is_field_char) || trim(value) != value) {
-      return fail(Errc::invalid, "bad value of header " + name);
-    }
-    fmt::format_to(std::back_inserter(to), "{}: {}\r\n", name, value);
+  for (const auto& header : headers.all) {
+    auto good = check_field(header);
+    if (!good) return good;
+    fmt::format_to(std::back_inserter(to), "{}: {}\r\n", header.name, header.value);
   }
   return ok();
 }
@@ -39,12 +34,30 @@ void append_form(std::string& to, BodyForm body) {
 
 }  // namespace
 
-Result<std::string> encode_head(const Response& response, BodyForm body, bool close) {
-  const int status = response.status;
+Result<void> check_field(const Header& header) {
+  const auto& [name, value] = header;
+  const bool framing = std::ranges::any_of(
+      framing_fields, [&](std::string_view ours) { return equal_ignoring_case(name, ours); });
+  if (framing) return fail(Errc::invalid, "header field " + name + " is the codec's to write");
+  if (!is_token(name)) return fail(Errc::invalid, "bad header name");
+  if (!std::ranges::all_of(value, is_field_char) || trim(value) != value) {
+    return fail(Errc::invalid, "bad value of header " + name);
+  }
+  return ok();
+}
+
+Result<void> check_form(int status, BodyForm body) {
   if (status < 200 || status > 599) return fail(Errc::invalid, "bad status");
   if (status == 204 && body.kind != BodyForm::Kind::none) {
     return fail(Errc::invalid, "body where none may be");
   }
+  return ok();
+}
+
+Result<std::string> encode_head(const Response& response, BodyForm body, bool close) {
+  const int status = response.status;
+  auto possible = check_form(status, body);
+  if (!possible) return fail(possible);
   auto bytes = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
   auto appended = append_headers(bytes, response.headers);
   if (!appended) return fail(appended);

@@ -39,6 +39,10 @@ inline constexpr std::string_view last_chunk = "0\r\n\r\n";
 /// `request.headers` must hold the Host. Fails with invalid as above.
 Result<std::string> encode(const Request& request);
 
+/// What every encoder asks of a field and of a status with its body: fail with invalid.
+Result<void> check_field(const Header& header);
+Result<void> check_form(int status, BodyForm body);
+
 /// "Not Found"; empty for a status without a registered phrase.
 std::string_view reason_phrase(int status);
 

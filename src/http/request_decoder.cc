@@ -37,17 +37,25 @@ Decoded<void> read_request_line(std::string_view line, Request& request) {
   if (first == line.npos || first == last) return reject(400, "bad request line");
   const auto method = line.substr(0, first);
   const auto target_text = line.substr(first + 1, last - first - 1);
-  if (!is_token(method)) return reject(400, "bad method");
   auto version = check_version(line.substr(last + 1));
   if (!version) return version;
-  if (std::ranges::find(known_methods, method) == known_methods.end())
-    return reject(501, "unknown method");
+  auto known = check_method(method);
+  if (!known) return known;
   auto target = parse_target(target_text);
   if (!target) return reject(target);
   request.method = method;
   request.path = std::move(target->path);
   request.query = std::move(target->query);
   return read_host(request, target->authority);
+}
+
+}  // namespace
+
+Decoded<void> check_method(std::string_view method) {
+  if (!is_token(method)) return reject(400, "bad method");
+  if (std::ranges::find(known_methods, method) == known_methods.end())
+    return reject(501, "unknown method");
+  return {};
 }
 
 Decoded<void> read_expectation(RequestHead& head) {
@@ -57,6 +65,8 @@ Decoded<void> read_expectation(RequestHead& head) {
   head.wants_continue = head.has_body();
   return {};
 }
+
+namespace {
 
 Decoded<RequestHead> read_head(HeadReader&& read) {
   RequestHead head;

@@ -26,12 +26,14 @@ struct RequestHead {
   bool keep_alive = true;       // whether the connection may carry another request after this one
   bool wants_continue = false;  // the client waits for "100 Continue" before it sends the body
 
-  bool has_body() const {
-    return framing.kind == Framing::Kind::chunked || framing.length > 0;
-  }
+  bool has_body() const { return framing.kind == Framing::Kind::chunked || framing.length > 0; }
   /// 413 if it is known to be larger.
   Decoded<BodyReader> body(std::uint64_t bytes_max) const;
 };
+
+/// What requests of every version are held to: 400 and 501, and 417.
+Decoded<void> check_method(std::string_view method);
+Decoded<void> read_expectation(RequestHead& head);
 
 /// The same for who streams bodies: the head is given as soon as it is whole, and what is left in
 /// `input` is for its BodyReader.

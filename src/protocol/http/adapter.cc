@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "net/reactor.h"
 #include "protocol/http/http1.h"
+#include "protocol/http/http2.h"
 
 namespace sallyport::web {
 namespace {
@@ -52,7 +53,7 @@ Task<void> Adapter::serve(std::unique_ptr<net::Stream> client) {
   }
   const Counted count(clients_);
   const auto context = options_->tls;
-  if (context == nullptr) co_return co_await serve_over(std::move(client), false);
+  if (context == nullptr) co_return co_await serve_over(std::move(client), false, false);
 
   const std::string source = client->peer().ip;
   Result<std::unique_ptr<net::TlsStream>> secured = fail(Errc::closed, "");
@@ -65,15 +66,21 @@ Task<void> Adapter::serve(std::unique_ptr<net::Stream> client) {
     log::debug("TLS handshake failed", {{"source", source}, {"detail", secured.error().detail}});
     co_return;
   }
-  co_await serve_over(std::move(*secured), true);
+  const bool http2 = (*secured)->alpn() == "h2";
+  co_await serve_over(std::move(*secured), true, http2);
 }
 
-Task<void> Adapter::serve_over(std::unique_ptr<net::Stream> client, bool tls) {
-  Http1 conversation(*this, *client, tls);
-  const auto self = std::make_shared<Conversation*>(&conversation);
+Task<void> Adapter::serve_over(std::unique_ptr<net::Stream> client, bool tls, bool http2) {
+  std::unique_ptr<Conversation> conversation;
+  if (http2) {
+    conversation = std::make_unique<Http2>(*this, *client, tls);
+  } else {
+    conversation = std::make_unique<Http1>(*this, *client, tls);
+  }
+  const auto self = std::make_shared<Conversation*>(conversation.get());
   {
     const Entered<std::shared_ptr<Conversation*>> entered(open_, self);
-    co_await conversation.run();
+    co_await conversation->run();
   }
   client->close();
 }

@@ -2,7 +2,7 @@
 // HTTP: how Sallyport stands between a client and a web application or an API.
 //
 // A request goes through these files, in this order:
-//   http1.cc         a client's connection and what it sends, as a Channel for each request
+//   http1.cc, http2.cc  a client's connection and what it sends, as a Channel for each request
 //   conversation.cc  which connection a request is for, our own pages
 //   session.cc       who asks (a bearer token), the Session of that and its Permit
 //   analyse.cc       what it asks for: an action on an Endpoint, and the head for the target
@@ -65,7 +65,7 @@ class Adapter {
   friend class Exchange;
   class Exchange;
 
-  Task<void> serve_over(std::unique_ptr<net::Stream> client, bool tls);
+  Task<void> serve_over(std::unique_ptr<net::Stream> client, bool tls, bool http2);
 
   /// Null where it looks for nothing. Shared by all who want the same.
   std::shared_ptr<mask::Masker> detectors_of(const Masking& masking);

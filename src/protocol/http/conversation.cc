@@ -63,6 +63,12 @@ void Conversation::end_if_revoked(bool policies) {
   }
 }
 
+void Conversation::left(const Channel& channel) {
+  for (Exchange* const exchange : exchanges_) {
+    if (exchange->channel() == &channel) exchange->end("client");
+  }
+}
+
 Task<void> Conversation::serve(const http::RequestHead& head, Channel& channel) {
   options_ = adapter_.options_;
   auto found = route(*options_, head.request.headers.get("Host").value_or(""), head.request.path);

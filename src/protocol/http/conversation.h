@@ -56,6 +56,8 @@ class Conversation {
 
   /// One request, from its head to the end of its answer.
   Task<void> serve(const http::RequestHead& head, Channel& channel);
+  /// Its client gave a request up.
+  void left(const Channel& channel);
   void close_sessions(std::string_view why);
   Guard& guard() const { return adapter_.shared_.guard; }
   bool draining() const { return adapter_.draining_; }

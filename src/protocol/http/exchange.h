@@ -36,6 +36,7 @@ class Exchange {
   void end(std::string_view why);
   /// Whose request it is; null until that is known, and once it is over.
   const Opened* opened() const { return opened_; }
+  const Channel* channel() const { return &channel_; }
 
  private:
   // exchange.cc

@@ -67,6 +67,7 @@ struct Options {
 
   http::HeadLimits head;
   std::size_t clients_max = 10'000;                      // per worker
+  std::uint32_t streams_max = 100;                       // of one HTTP/2 client, at once
   std::size_t held_bytes_max = std::size_t{256} * 1024;  // of a body that people have to approve
   std::chrono::seconds head_s_max{15};                   // from its first byte
   std::chrono::seconds body_s_max{30};       // until the next piece; all of it, where it is held
