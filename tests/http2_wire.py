@@ -81,7 +81,7 @@ class Wire:
             self.statuses.setdefault(stream, []).append(status)
             self.fields[stream] = fields
         elif kind == DATA:
-            self.bodies[stream] = self.bodies.get(stream, b"") + payload
+            self.bodies.setdefault(stream, bytearray()).extend(payload)
         elif kind == RST_STREAM:
             self.resets[stream] = int.from_bytes(payload, "big")
         elif kind == GOAWAY:
@@ -100,7 +100,7 @@ class Wire:
         while stream not in self.ended and stream not in self.resets and self.pump():
             pass
         status = [one for one in self.statuses.get(stream, []) if one >= 200]
-        return (status[0] if status else None), self.bodies.get(stream, b"")
+        return (status[0] if status else None), bytes(self.bodies.get(stream, b""))
 
     def until_over(self):
         while self.pump():

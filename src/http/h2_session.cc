@@ -172,7 +172,6 @@ H2Session::H2Session(Role role, const H2Limits& limits, H2Events& events)
   nghttp2_option* option = nullptr;
   SALLYPORT_CHECK(nghttp2_option_new(&option) == 0);
   nghttp2_option_set_no_auto_window_update(option, 1);
-  nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_continuations(option, 8);
   nghttp2_option_set_stream_reset_rate_limit(option, 200, 20);
   nghttp2_option_set_max_reserved_remote_streams(option, 0);
