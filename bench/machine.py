@@ -49,6 +49,12 @@ def anonymous_kb(pids):
     return total
 
 
+def peak_kb(pids):
+    """The most memory that each of the processes ever had, added."""
+    return sum(int(re.search(r"^VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(),
+                             re.M).group(1)) for pid in pids)
+
+
 class SystemCalls:
     """The system calls of processes, by name, counted with strace."""
 

@@ -66,7 +66,7 @@ def masked_table(figures):
     targets = grouped(figures, "masked", "target")
     for (target,), by_target in targets.items():
         runs = {shown: [row for row in by_target[target] if row["shown"] == shown]
-                for shown in ("values", "masked")}
+                for shown in ("values", "masked", "plain")}
         for shown, mine in runs.items():
             rows.append([target, shown, middle(mine, "tps"), both(mine, "cpu_us"),
                          both(mine, "user_us"), ratio(mine, runs["values"]), failures(mine)])
@@ -81,6 +81,22 @@ def large_table(figures):
             rows.append([how, target, middle(runs, "mb"), middle(runs, "mb_s"),
                          both(runs, "cpu_s_gb", 2), failures(runs)])
     return rows and table(["how", "target", "MB", "MB/s", "CPU s/GB", ""], rows)
+
+
+def detectors_table(figures):
+    """What looking through adds, by the least disturbed rounds: GB that one core looks through in a second."""
+    rows = []
+    for (of,), by_target in grouped(figures, "detectors", "of").items():
+        least = {target: min((row["cpu_s_gb"] for row in runs if "cpu_s_gb" in row), default=0)
+                 for target, runs in by_target.items()}
+        off = next((cpu for target, cpu in least.items() if target.endswith("off")), 0)
+        for target, runs in by_target.items():
+            added = least[target] - off
+            peak = max((row["peak_mb"] for row in runs if "peak_mb" in row), default=0)
+            rows.append([of, target, middle(runs, "mb"), middle(runs, "mb_s"), both(runs, "cpu_s_gb", 2),
+                         f"{1 / added:.2f}" if added > 0 else "", f"{peak:.0f}", failures(runs)])
+    return rows and table(["text", "target", "MB", "MB/s", "CPU s/GB", "GB/s of the detectors",
+                           "peak memory MB", ""], rows)
 
 
 def syscalls_table(figures):
@@ -122,9 +138,10 @@ def render(about, figures):
     tables = [
         ("Fake server: the proxy's own cost", pgbench_table(figures, "pgbench", "fake")),
         ("PostgreSQL, 1,000 hot rows", pgbench_table(figures, "pgbench", "postgres")),
-        ("A masked column beside one that is not (prepared, 8 clients)", masked_table(figures)),
+        ("A masked column, the same expression of a table without masks, and its plain column (prepared, 8 clients)", masked_table(figures)),
         ("PostgreSQL with TLS on the client's side", pgbench_table(figures, "tls", "postgres")),
         ("A large result", large_table(figures)),
+        ("1 GB through the detectors", detectors_table(figures)),
         ("System calls per transaction (strace)", syscalls_table(figures)),
         ("Memory per idle connection", memory_table(figures)),
         ("What durable reads add (prepared)", durable_table(figures)),

@@ -30,6 +30,9 @@ CLASSIFICATION = """    classification:
       public.customers.email: pii.email
       public.credentials.secret: secret
 """
+PERMIT_PEOPLE = """@id("people") permit (principal, action == Action::"sql:select", resource)
+when { resource in Table::"shop/shop/public/people" };
+"""
 PERMIT_ALL = '@id("all") permit (principal, action, resource);\n'
 
 
@@ -125,6 +128,12 @@ insert into orders select i, i * 1.37 from generate_series(1, 1000) i;
 create table customers (id integer primary key, name text, note text, email text);
 insert into customers select i, 'customer ' || i, repeat(md5(i::text), 2), 'someone' || i || '@example.com'
   from generate_series(1, {rows}) i;
+create table texts (one_in_100 text, nothing text);
+insert into texts select case when i % 100 = 0 then 'please write to someone' || i || '@example.com and ask for it'
+  else repeat('one word after the other ', 4) end, repeat('nothing to be found in here ', 4)
+  from generate_series(1, 100000) i;
+create table people (like customers including all);
+insert into people select * from customers where id <= 1000;
 vacuum (analyze, freeze);
 """
 
@@ -227,9 +236,9 @@ backend out
 class Sallyport:
     """How a gateway is to run: what it decides by, how it records, on which reactor."""
 
-    def __init__(self, name, policies, reads, reactor=None, tls=False):
+    def __init__(self, name, policies, reads, reactor=None, tls=False, detect="off"):
         self.name, self.policies, self.reads = name, policies, reads
-        self.reactor, self.tls = reactor, tls
+        self.reactor, self.tls, self.detect = reactor, tls, detect
 
     def start(self, parent, backend, binary, certificate):
         folder = make_folder(parent, f"{self.name}-{backend.backend}".lower())
@@ -238,6 +247,7 @@ class Sallyport:
             policies.mkdir()
             for file in (ROOT / "policies").glob("*.cedar"):
                 shutil.copy(file, policies)
+            (policies / "bench.cedar").write_text(PERMIT_PEOPLE)
         else:
             policies.mkdir()
             (policies / "all.cedar").write_text(PERMIT_ALL)
@@ -269,6 +279,7 @@ connections:
     tls: {{mode: disable}}
     credential: {{user: {USER}, password: unused}}
     env: production
+    detect: {self.detect}
 {masks}policies: policies
 """)
         config.chmod(0o600)

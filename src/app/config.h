@@ -102,6 +102,7 @@ struct ConnectionConfig {
   std::vector<policy::ClassificationRule> classification;
   std::map<std::string, std::string, std::less<>> masks;  // classification -> kind of mask
   std::vector<policy::RowFilterRule> row_filters;
+  policy::AnswerLimits answer_limits;
   std::uint32_t catalog_refresh_s = 60;  // how old what is known of its tables may get
   mask::Mode detect = mask::Mode::off;
   mask::DetectorSet detectors = mask::DetectorSet().set();

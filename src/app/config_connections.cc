@@ -415,6 +415,9 @@ ConnectionConfig read_connection(Reading& reading, const Entry& entry) {
   read_detection(fields, connection, name);
   read_masks(reading, fields, connection);
   read_row_filters(reading, fields, connection);
+  connection.answer_limits = {
+      .rows_max = fields.number_or("answer_rows_max", 0, 0, std::uint64_t{1} << 40),
+      .bytes_max = fields.number_or("answer_bytes_max", 0, 0, std::uint64_t{1} << 50)};
   connection.catalog_refresh_s = seconds("catalog_refresh_s", 60, 1);
   connection.connect_timeout_s = seconds("connect_timeout_s", 10, 1);
   connection.statement_timeout_s = seconds("statement_timeout_s", 0, 0);

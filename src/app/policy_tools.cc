@@ -57,7 +57,8 @@ std::vector<policy::ConnectionFacts> connection_facts(const Config& config) {
                      .resource_groups = connection.resource_groups,
                      .classification = connection.classification,
                      .masks = connection.masks,
-                     .row_filters = connection.row_filters});
+                     .row_filters = connection.row_filters,
+                     .answer_limits = connection.answer_limits});
   }
   return facts;
 }

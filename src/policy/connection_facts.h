@@ -1,6 +1,7 @@
 #pragma once
 // What the policies may know of a connection, from the configuration.
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <span>
@@ -27,6 +28,13 @@ struct RowFilterRule {
   std::string condition;  // SQL over the table's own columns
 };
 
+/// How much a chain gets at most of one answer, if it may not `unlimited` on all that it comes
+/// from. 0: any number.
+struct AnswerLimits {
+  std::uint64_t rows_max = 0;
+  std::uint64_t bytes_max = 0;
+};
+
 struct ConnectionFacts {
   std::string name;
   std::string protocol;  // "postgres"
@@ -36,6 +44,7 @@ struct ConnectionFacts {
   std::vector<ClassificationRule> classification;
   std::map<std::string, std::string, std::less<>> masks;  // classification -> kind of mask
   std::vector<RowFilterRule> row_filters;
+  AnswerLimits answer_limits;
 
   bool protects() const { return !classification.empty() || !row_filters.empty(); }
   /// All classifications of a column; names as they are, not escaped.

@@ -37,6 +37,8 @@ std::uint64_t epoch_of(const std::vector<cedar::PolicyText>& texts,
       add(rule.table + " " + rule.name);
       add(rule.condition);
     }
+    add(fmt::format("{} rows, {} bytes", facts.answer_limits.rows_max,
+                    facts.answer_limits.bytes_max));
   }
   // 53 bits: whole in every JSON reader.
   return read_u64(digest.finish()) >> 11;

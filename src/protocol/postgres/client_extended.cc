@@ -128,6 +128,7 @@ Task<Result<void>> Conversation::on_function_call(Bytes body) {
   Reply reply;
   reply.expect = Expect::query;
   reply.function_call = true;
+  reply.limited = std::move(asked.limited);
   reply.permit.emplace(std::move(*permit));
   reply.analysis = std::move(asked.analysis);
   expect(std::move(reply));
@@ -251,6 +252,7 @@ Task<Result<void>> Conversation::on_bind(const Message& message) {
   portal->prepared = prepared;
   portal->parameters = std::move(parameters);
   portal->shield = asked.shield;
+  portal->limited = std::move(asked.limited);
   portal->meant_at = meaning();
   portal->good_until = asked.good_until;
   portal->batch = batch_;
@@ -366,6 +368,7 @@ Task<Result<void>> Conversation::on_execute(Bytes body) {
     }
     portal->permit.emplace(std::move(*permit));
     portal->shield = asked.shield;
+    portal->limited = std::move(asked.limited);
     portal->good_until = asked.good_until;
   }
   about_to_run(*portal->prepared->analysis);

@@ -212,20 +212,22 @@ Refusal Conversation::not_yet(const HeldCommand& held, const approval::Request& 
 /// Why what was worked out before the wait may not be sent any more: tables and masks change.
 Task<std::optional<Refusal>> Conversation::masked_otherwise(
     HeldCommand& held, Asked& asked, const std::vector<std::uint32_t>& types) {
-  held.command.policy_epoch = guard_.policies()->epoch();
-  if (!needs_protection(asked)) co_return std::nullopt;
-  const bool looked_at = asked.understood;
-  const bool guarded = asked.shield != nullptr;
   asked.command = std::move(held.command);
-  const std::string sent = asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql;
-  asked.replaced_sql.clear();
-  co_await protect(asked, &sent);
-  if (!asked.refusal) check_settings_read(asked, types);
-  if (!asked.refusal && (!looked_at || (asked.shield != nullptr && !guarded))) {
-    // Where nothing was protected much was let through that is refused where something is: a
-    // cursor of code that nobody saw, say.
-    asked.refusal = not_analysed("what is masked for you has changed since this was asked");
+  asked.command.policy_epoch = guard_.policies()->epoch();
+  if (needs_protection(asked)) {
+    const bool looked_at = asked.understood;
+    const bool guarded = asked.shield != nullptr;
+    const std::string sent = asked.replaced_sql.empty() ? asked.command.text : asked.replaced_sql;
+    asked.replaced_sql.clear();
+    co_await protect(asked, &sent);
+    if (!asked.refusal) check_settings_read(asked, types);
+    if (!asked.refusal && (!looked_at || (asked.shield != nullptr && !guarded))) {
+      // Where nothing was protected much was let through that is refused where something is: a
+      // cursor of code that nobody saw, say.
+      asked.refusal = not_analysed("what is masked for you has changed since this was asked");
+    }
   }
+  limit(asked);
   held.command = std::move(asked.command);
   if (asked.refusal) asked.refusal->hint = "run it again: the approval is still there";
   co_return std::exchange(asked.refusal, std::nullopt);

@@ -14,10 +14,22 @@ class ClientOut {
   bool empty() const { return own_.empty() && run_.empty(); }
   std::size_t size() const { return own_.size() + run_.size(); }
 
+  /// What comes from now on goes nowhere, up to unmute(). Between two messages.
+  void mute() {
+    gather();
+    muted_ = true;
+  }
+  void unmute() {
+    muted_ = false;
+    nowhere_ = {};
+  }
+  bool muted() const { return muted_; }
+
   void add(Bytes bytes) { append(end(), bytes); }
   /// The same for bytes that stay where they are until they are taken or gather() was called. Only
   /// by one who does one of the two before he lets go of them, or of the thread.
   void pass(Bytes bytes) {
+    if (muted_) return;
     if (!run_.empty() && run_.data() + run_.size() == bytes.data()) {
       run_ = {run_.data(), run_.size() + bytes.size()};
     } else {
@@ -27,6 +39,10 @@ class ClientOut {
   }
   /// To append to.
   ByteVector& end() {
+    if (muted_) {
+      nowhere_.clear();
+      return nowhere_;
+    }
     gather();
     return own_;
   }
@@ -49,6 +65,8 @@ class ClientOut {
  private:
   ByteVector own_;
   Bytes run_;  // comes behind own_
+  bool muted_ = false;
+  ByteVector nowhere_;
 };
 
 }  // namespace sallyport::postgres

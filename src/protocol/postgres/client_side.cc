@@ -328,6 +328,7 @@ Task<Conversation::Asked> Conversation::ask(std::string kind, std::string sql) {
   add_actions(*asked.analysis, sql::decidable(*asked.analysis, asked.command.text, place_), asked);
   asked.command.policy_epoch = guard_.policies()->epoch();
   if (needs_protection(asked)) co_await protect(asked, nullptr);
+  limit(asked);
   co_return asked;
 }
 
@@ -347,6 +348,7 @@ Task<Conversation::Asked> Conversation::ask_prepared(std::string kind,
       asked.command.executed_sha256 = prepared->as_sha256;
     }
   }
+  limit(asked);
   co_return asked;
 }
 
@@ -573,6 +575,7 @@ void Conversation::add_named(const sql::Statement& statement, Asked& asked) {
     meant = cursor->analysis;
     sql = cursor->sql;
     asked.named.push_back({.sql = sql, .as = cursor->as, .analysis = meant});
+    asked.given.push_back(cursor->given);
   }
   if (meant != nullptr) {
     sql::Decidable inner = sql::decidable(*meant, sql, place_);
@@ -711,7 +714,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
   }
   ++end_.commands;
   auto permit = co_await authorize(asked, {});
-  if (ended_) co_return ok();
+  if (ended_ || skipping_) co_return ok();
   if (!permit) {
     query_not_permitted(permit.error());
     co_return ok();
@@ -725,6 +728,7 @@ Task<Result<void>> Conversation::on_query(Bytes body) {
   reply.permit.emplace(std::move(*permit));
   reply.analysis = std::move(asked.analysis);
   reply.shield = std::move(asked.shield);
+  reply.limited = std::move(asked.limited);
   expect(std::move(reply));
   co_return ok();
 }

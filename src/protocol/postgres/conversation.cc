@@ -86,6 +86,7 @@ void Conversation::end(std::string reason, std::string_view sqlstate, std::strin
   stop(std::move(reason), message);
   // Only between messages: an error inside another message would be read as part of it.
   if (!piece_open_) {
+    client_out_.unmute();
     append_error(client_out_.end(), {.severity = "FATAL",
                                      .sqlstate = sqlstate,
                                      .message = std::move(message),

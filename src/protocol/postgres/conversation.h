@@ -4,7 +4,7 @@
 //   client_side.cc  client's messages -> analysis -> Guard -> server. Never writes an answer
 //   itself. server_side.cc  server's messages -> the reply they belong to -> released to the
 //   client.
-//   client_held.cc  what waits for people to say yes.
+//   client_held.cc  what waits for people to say yes. answer_limits.cc  how much may be shown.
 // Between them is `replies_`: what the client is owed, in order. A refusal is a reply too, so it
 // comes out in its place, however deep the client pipelines.
 
@@ -55,6 +55,8 @@ struct Reply {
   std::optional<Permit> permit;                      // query, parse
   std::shared_ptr<const sql::Analysis> analysis;     // query: what to apply when it has succeeded
   std::shared_ptr<const Shield> shield;              // query: what its answer may not show
+  std::optional<Limited> limited;                    // query: how much of an answer there may be
+  Given given;                                       // query: how much there was
   std::shared_ptr<const LookedAtColumns> looked_at;  // of the rows that are coming
   std::string name;                                  // parse, bind, close: what is named
   std::shared_ptr<Prepared> prepared;                // parse, close
@@ -65,6 +67,7 @@ struct Reply {
   bool local_ready = false;  // a ReadyForQuery of ours follows `local`
   bool released = false;     // the record is safe: the answer may go out
   bool answered = false;     // what may come once has come: an error, a ParameterDescription
+  bool cut_off = false;      // more came than may be shown, and the client was told
   Outcome outcome;           // query
   /// Where the answer to the statement that runs has got to.
   enum class Stage : std::uint8_t { none, rows, copy_out, copied_out, copy_in };
@@ -75,6 +78,9 @@ struct Reply {
   bool function_call = false;            // query: a value is due, and no rows
   std::size_t copies_expected = 0;       // COPY FROM STDIN in it that the server has not begun
 };
+
+/// Of the command that the reply answers; null if it is not one.
+const Permit* permit_of(const Reply& reply);
 
 /// The session's knowledge of search_path, which decides what unqualified names mean. nullopt:
 /// nobody can say what the server has, and only qualified names may be used.
@@ -175,8 +181,10 @@ class Conversation {
     std::set<std::string, std::less<>> names_seen;  // of the same
     WallTime good_until{};                          // of an approval that it rests on
     std::shared_ptr<const Shield> shield;
-    std::set<int> setting_parameters;  // sql/rewrite.h
-    bool understood = false;           // its actions are known, so that the policies can be asked
+    std::optional<Limited> limited;
+    std::vector<std::shared_ptr<Given>> given;  // of the cursors that it reads
+    std::set<int> setting_parameters;           // sql/rewrite.h
+    bool understood = false;  // its actions are known, so that the policies can be asked
     std::optional<Refusal> refusal;
     std::string_view sqlstate = "42501";
     std::uint32_t position = 0;
@@ -199,6 +207,7 @@ class Conversation {
     return !asked.refusal && masking_.concerns(session_);
   }
   Task<void> protect(Asked& asked, const std::string* sent);
+  void limit(Asked& asked);  // answer_limits.cc
   void check_settings_read(Asked& asked, const std::vector<std::uint32_t>& types);
   void definitions_changed(const sql::Analysis& analysis);
   void add_actions(const sql::Analysis& analysis, sql::Decidable decidable, Asked& asked);
@@ -227,6 +236,10 @@ class Conversation {
   Result<void> on_row(Reply& head, const Message& message);
   Result<void> on_piece(Reply& head, const Message& message);
   Result<void> data_to_client(Reply& head, Outcome& outcome, const Message& message);
+
+  // answer_limits.cc
+  bool withheld(Reply& head, const Message& message);
+  void cut_off(Reply& head, const policy::AnswerLimits& most);
 
   // guarded_answers.cc
   bool shows_hidden(const Shield* shield, Bytes row_description);
@@ -313,6 +326,8 @@ class Conversation {
 
   ClientOut client_out_;                  // released: may be sent at any time
   bool piece_open_ = false;               // it ends inside a message
+  Expect muted_until_ = Expect::sync;     // while it is muted: whose ReadyForQuery ends that
+  bool cancel_wanted_ = false;            // of what runs: nobody will see the rest of its answer
   RowCheck row_check_;                    // of the DataRow that comes in pieces
   std::unique_ptr<Detection> detection_;  // null: nothing is looked through
   net::AsyncMutex client_writing_;

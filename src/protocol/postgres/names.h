@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "guard/guard.h"
+#include "policy/connection_facts.h"
 #include "protocol/postgres/detection.h"
 #include "protocol/postgres/sql/actions.h"
 #include "protocol/postgres/sql/analysis.h"
@@ -43,6 +44,18 @@ class Held {
 };
 
 struct Shield;  // masking.h
+
+/// What a client got of a portal or a cursor, or of one command.
+struct Given {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// The limits that hold for an answer. It counts in all of `given`: a cursor is read in parts.
+struct Limited {
+  policy::AnswerLimits most;
+  std::vector<std::shared_ptr<Given>> given;
+};
 
 /// A text as the client wrote it, and as the server got it: with its masks.
 struct Sent {
@@ -81,6 +94,8 @@ struct Portal {
   std::optional<std::uint16_t> columns;              // of its rows, once described
   std::shared_ptr<const LookedAtColumns> looked_at;  // the same
   std::shared_ptr<const Shield> shield;              // what its rows may not show
+  std::optional<Limited> limited;                    // how much of them there may be
+  Given given;                                       // how much of them there was
   std::uint64_t meant_at = 0;                        // as for a cursor
   WallTime good_until{};  // of the approval that its Permit rests on, if it does
   std::uint64_t batch = 0;
@@ -95,6 +110,7 @@ struct Cursor {
   bool hold = false;
   /// The server reads it as names were when it was declared.
   std::uint64_t meant_at = 0;
+  std::shared_ptr<Given> given = std::make_shared<Given>();
   Held held;
 };
 

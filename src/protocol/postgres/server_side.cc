@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/log.h"
+#include "net/reactor.h"
 #include "protocol/postgres/conversation.h"
 #include "protocol/postgres/settings.h"
 
@@ -13,6 +14,7 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::size_t client_flush_bytes = 64 * 1024;
+constexpr std::chrono::seconds cancel_s_max{2};
 // To Upstream::set_label(), before ReadyForQuery.
 constexpr std::array label_answers{backend::parse_complete, backend::bind_complete,
                                    backend::command_complete, backend::close_complete};
@@ -28,10 +30,10 @@ Result<void> unexpected(const Message& message, std::string_view where) {
               std::string("the target sent '") + message.type + "' " + std::string(where));
 }
 
-/// Of the command that the reply answers; null if it is not one.
-const Permit* permit_of(const Reply& reply) {
-  if (reply.permit) return &*reply.permit;
-  return reply.portal != nullptr && reply.portal->permit ? &*reply.portal->permit : nullptr;
+/// Whatever the server said: the client did not get it all.
+void note_cut_off(Outcome& outcome) {
+  outcome.failed = true;
+  outcome.error = "54000";
 }
 
 /// Of the command whose answer is coming.
@@ -48,6 +50,11 @@ Result<std::string_view> tag_of(const Message& message) {
 
 }  // namespace
 
+const Permit* permit_of(const Reply& reply) {
+  if (reply.permit) return &*reply.permit;
+  return reply.portal != nullptr && reply.portal->permit ? &*reply.portal->permit : nullptr;
+}
+
 Task<Result<void>> Conversation::server_side() {
   while (!ended_) {
     auto message = upstream_.reader().poll();
@@ -58,6 +65,9 @@ Task<Result<void>> Conversation::server_side() {
       if (!handled) {
         end_for(handled.error());
         break;
+      }
+      if (std::exchange(cancel_wanted_, false)) {
+        (void)co_await upstream_.cancel(permit_, net::Reactor::current().now() + cancel_s_max);
       }
       if (client_out_.size() < client_flush_bytes) continue;
     } else if (!message) {
@@ -306,6 +316,7 @@ Result<void> Conversation::on_piece(Reply& head, const Message& message) {
       }
     }
   }
+  if (client_out_.muted()) return ok();
   Outcome& outcome = outcome_of(head);
   outcome.bytes += message.raw.size();
   piece_open_ = !message.last;
@@ -384,8 +395,9 @@ Result<void> Conversation::on_function_result(Reply& head, const Message& messag
   if (head.completed != 0) return unexpected(message, "twice");
   if (auto checked = check_function_result(message.body); !checked) return fail(checked);
   head.outcome.tag = "FUNCTION CALL";
-  head.outcome.bytes += message.raw.size();
   ++head.completed;
+  if (withheld(head, message)) return ok();
+  head.outcome.bytes += message.raw.size();
   pass_to_client(message);
   return ok();
 }
@@ -409,6 +421,7 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
     }
     case backend::data_row:
       if (auto row = on_row(head, message); !row) return fail(row);
+      if (withheld(head, message)) return ok();
       outcome.bytes += message.raw.size();
       return data_to_client(head, outcome, message);
     case backend::copy_out:
@@ -430,6 +443,7 @@ Result<void> Conversation::on_result(Reply& head, Outcome& outcome, const Messag
     }
     case backend::copy_data:
       if (head.stage != Stage::copy_out) return unexpected(message, "outside of a copy");
+      if (withheld(head, message)) return ok();
       outcome.bytes += message.raw.size();
       return data_to_client(head, outcome, message);
     case backend::copy_done:
@@ -473,6 +487,7 @@ Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
     outcome.tag = message.type == backend::portal_suspended ? "SUSPENDED" : "EMPTY";
   }
   copy_in_ = nullptr;
+  if (head.cut_off) note_cut_off(outcome);
   if (auto settled = guard_.settle(*std::exchange(portal.permit, std::nullopt), outcome);
       !settled) {
     return fail(Errc::io, settled.error().detail);
@@ -487,6 +502,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
   if (!fields) return fail(fields);
   for (const auto& [code, value] : *fields) {
     if (code == 'V' && (value == "FATAL" || value == "PANIC")) {
+      client_out_.unmute();
       error_to_client(message, nullptr);  // the server's last words, whatever was asked
       stop("target", describe_error(message.body));
       return ok();
@@ -499,6 +515,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
       if (head.outcome.failed) return unexpected(message, "twice");
       head.outcome.failed = true;
       head.outcome.error = sqlstate_of(message.body);
+      if (head.cut_off) note_cut_off(head.outcome);
       error_to_client(message, head.analysis.get());
       return ok();
     case Expect::refused_query:
@@ -517,6 +534,7 @@ Result<void> Conversation::on_error(Reply& head, const Message& message) {
     case Expect::execute:
       head.portal->outcome->failed = true;
       head.portal->outcome->error = sqlstate_of(message.body);
+      if (head.cut_off) note_cut_off(*head.portal->outcome);
       error_to_client(message, head.portal->prepared->analysis.get());
       break;
     case Expect::parse:
@@ -608,6 +626,7 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
         const Command& command = head.permit->command();
         apply(*head.analysis, command.text, command.executed);
       }
+      if (head.cut_off) note_cut_off(head.outcome);
       if (auto settled = guard_.settle(*std::exchange(head.permit, std::nullopt), head.outcome);
           !settled) {
         return fail(Errc::io, settled.error().detail);
@@ -639,6 +658,7 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
       catalogs_.changed(session_.connection, session_.database);
     }
   }
+  if (client_out_.muted() && head.expect == muted_until_) client_out_.unmute();
   pass_to_client(message);
   pop();
   return ok();

@@ -226,8 +226,10 @@ WhyNot Guarded::relation(const Statement& statement, const RelationUse& use) con
     case Use::delete_:
       return target(statement, use, *found, reached);
     case Use::lock:
-    case Use::truncate:
       return {};
+    case Use::truncate:
+      if (reached.protection == nullptr || reached.protection->filters.empty()) return {};
+      return masked_for_you(name + " has rows that you may not see, so it cannot be emptied");
     case Use::maintain:
       if (statement.kind == "vacuum" || statement.kind == "analyze") return {};
       break;

@@ -211,6 +211,16 @@ TEST_F(Rewrite, RefusesToWriteMaskedValues) {
           "insert into orders select id from " SUBQUERY " c");
 }
 
+TEST_F(Rewrite, RefusesToChangeRowsThatAreFilteredAway) {
+  refused("update filtered set id = 8");
+  refused("delete from filtered");
+  refused("insert into filtered values (1) on conflict (id) do update set id = 8");
+  refused("truncate filtered");
+  refused("truncate orders, filtered cascade");
+  unchanged("insert into filtered values (9)");
+  unchanged("truncate customers");
+}
+
 TEST_F(Rewrite, RefusesWhatItCannotLookInto) {
   for (const auto* sql : {
            "select * from customers tablesample system (10)",
