@@ -4,6 +4,8 @@ PostgreSQL table of threats: numbers are what a bypass is about, texts are run i
 `BYTES`: the answer holds a value, as it is or recoded. `ORACLES`: the answer tells whether a guess is
 right; {guess} is a right or a wrong one."""
 
+from own_postgres import MAJOR
+
 # Values that nobody but the database knows. All of them are classified.
 EMAIL = "zebra-quartz-7781@leak.example"
 SSN = "901-77-4451"
@@ -18,6 +20,9 @@ ADDRESS = "203.0.113.77"
 # Of another row, for guesses: what is guessed is in the client's own text.
 GUESSED = "mammoth-ginger-1204@leak.example"
 GUESSED_SSN = "333-22-8765"
+
+ATOMIC = "as 'select email from public.customers where id = 1'" if MAJOR < 14 else \
+    "begin atomic select email from public.customers where id = 1; end"
 
 SQL = f"""
 create type mood as enum ('plain', 'secretive-kumquat');
@@ -72,7 +77,7 @@ create function f_plpgsql(int) returns text language plpgsql stable as
   'declare r text; begin select email into r from customers where id = $1; return r; end';
 create function f_dynamic(text) returns setof text language plpgsql as 'begin return query execute $1; end';
 create function f_table() returns table (e text) language sql as 'select email::text from public.customers';
-create function f_atomic() returns text language sql begin atomic select email from public.customers where id = 1; end;
+create function f_atomic() returns text language sql {ATOMIC};
 create function f_row(c customers) returns text language sql as 'select $1.email::text';
 create function f_raise(int) returns int language plpgsql as
   'begin raise notice ''%'', (select email from customers where id = $1); raise exception ''%'', (select email from customers where id = $1); end';

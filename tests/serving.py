@@ -6,6 +6,7 @@ told.
 """
 
 import base64
+import csv
 import json
 import pathlib
 import re
@@ -16,7 +17,7 @@ import urllib.parse
 import urllib.request
 
 from conftest import BINARY, reactor_options
-from own_postgres import OwnPostgres, free_port
+from own_postgres import MAJOR, OwnPostgres, free_port
 
 CONFIG = """\
 data: ./data
@@ -46,23 +47,34 @@ class Target(OwnPostgres):
     """A PostgreSQL of its own with log_statement=all."""
 
     def __init__(self):
-        super().__init__(["logging_collector=on", "log_destination='jsonlog'",
+        super().__init__(["logging_collector=on",
+                          f"log_destination='{'jsonlog' if MAJOR >= 15 else 'csvlog'}'",
                           "log_directory='..'", "log_filename='postgres'", "log_rotation_size=0",
                           "log_rotation_age=0", "log_statement='all'"], superuser="postgres")
-        self.statement_log = self.folder / "postgres.json"
+        self.statement_log = self.folder / ("postgres.json" if MAJOR >= 15 else "postgres.csv")
+
+    def entries(self):
+        """(message, detail, application_name) of every line; the last may be half written."""
+        if MAJOR >= 15:
+            for line in self.statement_log.read_text(errors="replace").splitlines():
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue
+                yield tuple(entry.get(key, "") for key in ("message", "detail", "application_name"))
+            return
+        with open(self.statement_log, errors="replace", newline="") as log:
+            for fields in csv.reader(log):
+                if len(fields) > 22:
+                    yield fields[13], fields[14], fields[22]
 
     def statements(self):
         """Every statement it was told, as text with its parameters behind it."""
         told = []
-        for line in self.statement_log.read_text(errors="replace").splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue  # the last line, half written
-            message = entry.get("message", "")
+        for message, detail, application in self.entries():
             found = re.match(r"(?:statement|execute [^:]*): (.*)", message, re.DOTALL)
-            if found and entry.get("application_name", "").startswith("sallyport"):
-                told.append(found[1] + " " + entry.get("detail", ""))
+            if found and application.startswith("sallyport"):
+                told.append(found[1] + " " + detail)
         return told
 
 

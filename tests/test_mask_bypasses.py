@@ -15,6 +15,7 @@ import mask_attacks
 import more_mask_attacks
 from masked import MaskLab
 from mask_attacks import BYTES, ORACLES, PROTECTION, SQL
+from own_postgres import MAJOR
 
 
 def needles():
@@ -132,6 +133,7 @@ class Wire:
 EVERY_BYTES = BYTES + [("more", sql) for sql in more_mask_attacks.BYTES]
 EVERY_ORACLE = ORACLES + [("more", sql) for sql in more_mask_attacks.ORACLES]
 MODES = ["simple", "extended", "binary"]
+NEWEST_NEEDED = 15  # from this version on every one of them gets at something when it is run directly
 
 
 def run(dsn, wire, statements, mode):
@@ -187,10 +189,12 @@ def test_no_value_leaves(lab, attack):
     try:
         seen = run(f"host=127.0.0.1 port={direct.listening_on} user=gateway dbname=direct "
                    "sslmode=disable", direct, statements, "simple")
-        assert leaks(seen), "run directly, it tells nothing"
+        assert leaks(seen) or MAJOR < NEWEST_NEEDED, "run directly, it tells nothing"
         for mode in MODES:
             got = run(lab.dsn("reader", through.listening_on), through, statements, mode)
             assert not leaks(got), mode
+        if not leaks(seen):
+            pytest.skip("this server does not know it")
     finally:
         direct.close()
         through.close()
@@ -208,11 +212,13 @@ def test_no_guess_is_answered(lab, oracle):
 
         here = (f"host=127.0.0.1 port={direct.listening_on} user=gateway dbname=pristine "
                 "sslmode=disable")
-        assert ask(here, direct, right, "simple") != ask(here, direct, wrong, "simple"), \
-            "run directly, it tells nothing"
+        tells = ask(here, direct, right, "simple") != ask(here, direct, wrong, "simple")
+        assert tells or MAJOR < NEWEST_NEEDED, "run directly, it tells nothing"
         for mode in MODES:
             dsn = lab.dsn("reader", through.listening_on)
             assert ask(dsn, through, right, mode) == ask(dsn, through, wrong, mode), mode
+        if not tells:
+            pytest.skip("this server does not know it")
     finally:
         direct.close()
         through.close()

@@ -256,7 +256,7 @@ def test_a_parallel_query_may_ask(shop):
                                   "primary key, inner_pad bytea not null, outer_pad bytea not null); "
                                   "alter table sallyport.context_key owner to app",
                                   "create schema sallyport; create function sallyport.context() returns "
-                                  "jsonb language sql return null::jsonb; "
+                                  "jsonb language sql as 'select null::jsonb'; "
                                   "alter function sallyport.context() owner to app"])
 def test_it_is_not_installed_into_what_somebody_else_has_made(shop, made):
     with shop.postgres.connect("postgres") as admin:
