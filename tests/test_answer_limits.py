@@ -78,6 +78,17 @@ def test_simple_queries_and_many_statements_at_once(shop):
         assert client.ask("select 1")[-2:] == ["C:SELECT 1", "Z:I"]
 
 
+def test_what_belongs_to_no_answer_is_not_kept_back(shop):
+    with RawClient(shop, "alice") as client, \
+            psycopg.connect(shop.dsn("dana"), autocommit=True) as dana:
+        client.ask("listen news")
+        client.send(query("select count(*) from generate_series(1, 3000000); "
+                          "select i from numbers limit 5000"))
+        dana.execute("notify news")
+        seen = client.until()
+        assert seen[-3:] == ["E:54000", "A", "Z:I"], seen[-4:]
+
+
 def test_bytes_too(alice):
     assert len(alice.execute("select * from wide limit 10").fetchall()) == 10
     with pytest.raises(TOO_MUCH):

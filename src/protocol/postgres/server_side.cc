@@ -160,6 +160,17 @@ Result<void> Conversation::on_message(Reply* head, const Message& message) {
 }
 
 Result<void> Conversation::on_unasked(const Message& message) {
+  // It belongs to no answer, so it is for the client whatever of an answer is not.
+  struct Heard {
+    ClientOut& out;
+    const bool muted = out.muted();
+    explicit Heard(ClientOut& to) : out(to) {
+      if (muted) out.unmute();
+    }
+    ~Heard() {
+      if (muted) out.mute();
+    }
+  } const heard(client_out_);
   if (message.type == backend::parameter_status) {
     auto status = parameter_status_body(message.body);
     if (!status) return fail(status);
