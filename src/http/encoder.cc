@@ -86,6 +86,15 @@ Result<std::string> encode_head(const Request& request, BodyForm body) {
   return bytes;
 }
 
+Result<std::string> encode_switch(const Headers& headers) {
+  std::string bytes =
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+  auto appended = append_headers(bytes, headers);
+  if (!appended) return fail(appended);
+  bytes += "\r\n";
+  return bytes;
+}
+
 void append_chunk(std::string& to, std::string_view piece) {
   fmt::format_to(std::back_inserter(to), "{:x}\r\n", piece.size());
   to += piece;
@@ -165,6 +174,8 @@ std::string_view reason_phrase(int status) {
       return "Unprocessable Content";
     case 429:
       return "Too Many Requests";
+    case 426:
+      return "Upgrade Required";
     case 431:
       return "Request Header Fields Too Large";
     case 500:

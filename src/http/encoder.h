@@ -31,6 +31,8 @@ struct BodyForm {
 /// and none may follow.
 Result<std::string> encode_head(const Response& response, BodyForm body, bool close);
 Result<std::string> encode_head(const Request& request, BodyForm body);
+/// 101: the connection is a WebSocket from here on.
+Result<std::string> encode_switch(const Headers& headers);
 /// `piece` is not empty: an empty chunk would end the body.
 void append_chunk(std::string& to, std::string_view piece);
 inline constexpr std::string_view last_chunk = "0\r\n\r\n";

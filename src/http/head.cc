@@ -10,9 +10,19 @@
 namespace sallyport::http {
 namespace {
 
-constexpr std::array<std::string_view, 9> single_fields{
-    "Authorization", "Content-Length", "Content-Type", "Cookie",           "DPoP",
-    "Expect",        "Host",           "Origin",       "Transfer-Encoding"};
+constexpr std::array<std::string_view, 13> single_fields{"Authorization",
+                                                         "Content-Length",
+                                                         "Content-Type",
+                                                         "Cookie",
+                                                         "DPoP",
+                                                         "Expect",
+                                                         "Host",
+                                                         "Origin",
+                                                         "Transfer-Encoding",
+                                                         "Upgrade",
+                                                         "Sec-WebSocket-Key",
+                                                         "Sec-WebSocket-Version",
+                                                         "Sec-WebSocket-Accept"};
 
 constexpr std::array<std::string_view, 6> connection_tokens{
     "close", "keep-alive", "upgrade", "te", "http2-settings", "proxy-connection"};
@@ -31,6 +41,7 @@ Decoded<void> read_connection(std::string_view value, ConnectionOptions& options
     });
     if (!known) return reject(400, "Connection names a field that is not about the connection");
     options.close |= equal_ignoring_case(token, "close");
+    options.upgrade |= equal_ignoring_case(token, "upgrade");
     options.keep_alive |= equal_ignoring_case(token, "keep-alive");
     if (comma == value.npos) return {};
     value.remove_prefix(comma + 1);

@@ -64,6 +64,7 @@ Decoded<Framing> framing_of(const Headers& headers);
 struct ConnectionOptions {
   bool close = false;
   bool keep_alive = false;
+  bool upgrade = false;
 };
 Decoded<ConnectionOptions> connection_of(const Headers& headers);
 

@@ -6,6 +6,7 @@
 
 #include "http/target.h"
 #include "http/text.h"
+#include "http/websocket.h"
 
 namespace sallyport::http {
 namespace {
@@ -81,6 +82,9 @@ Decoded<RequestHead> read_head(HeadReader&& read) {
   if (!connection) return reject(connection);
   head.framing = *framing;
   head.keep_alive = !connection->close;
+  auto websocket = asks_for_websocket(head.request, head.framing, *connection);
+  if (!websocket) return reject(websocket);
+  head.websocket = *websocket;
   auto expectation = read_expectation(head);
   if (!expectation) return reject(expectation);
   return head;

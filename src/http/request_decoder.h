@@ -25,6 +25,7 @@ struct RequestHead {
   Framing framing;
   bool keep_alive = true;       // whether the connection may carry another request after this one
   bool wants_continue = false;  // the client waits for "100 Continue" before it sends the body
+  bool websocket = false;       // it asks for one
 
   bool has_body() const { return framing.kind == Framing::Kind::chunked || framing.length > 0; }
   /// 413 if it is known to be larger.

@@ -56,6 +56,8 @@ Decoded<std::optional<ResponseHead>> ResponseHeadDecoder::take(Bytes& input) {
     if (!read_head) return reject(read_head);
     head_ = HeadReader(limits_);
     if (read_head->status >= 200) return std::move(*read_head);
+    const bool switches = websocket_ && read_head->websocket;
+    if (read_head->status == 101 && switches) return std::move(*read_head);
     if (read_head->status == 101) return reject(400, "upgrade that nobody asked for");
     if (interim_left_ == 0) return reject(400, "too many interim responses");
     --interim_left_;
@@ -66,7 +68,7 @@ Decoded<ResponseHead> ResponseHeadDecoder::read() const {
   auto line = read_status_line(head_.first_line);
   if (!line) return reject(line);
   ResponseHead head{.status = line->status, .headers = head_.headers};
-  if (head.status < 200) return head;
+  if (head.status < 200 && head.status != 101) return head;
   auto repeated = refuse_repeated(head.headers);
   if (!repeated) return reject(repeated);
   auto framing = framing_of(head.headers);
@@ -75,6 +77,11 @@ Decoded<ResponseHead> ResponseHeadDecoder::read() const {
   if (!connection) return reject(connection);
   if (line->old_version && framing->kind == Framing::Kind::chunked) {
     return reject(400, "chunked in HTTP/1.0");
+  }
+  if (head.status == 101) {
+    head.websocket = connection->upgrade && framing->kind == Framing::Kind::unsaid &&
+                     equal_ignoring_case(head.headers.get("Upgrade").value_or(""), "websocket");
+    return head;
   }
   head.reusable =
       line->old_version ? connection->keep_alive && !connection->close : !connection->close;

@@ -28,7 +28,8 @@ struct ResponseHead {
   Body body = Body::none;
   std::uint64_t length = 0;  // as Content-Length says, also where there is no body
   bool says_length = false;
-  bool reusable = false;  // the connection may be used again once the body was taken
+  bool websocket = false;  // with 101: the connection is one from here on
+  bool reusable = false;   // the connection may be used again once the body was taken
 
   /// 413 if it is known to be larger.
   Decoded<BodyReader> reader(std::uint64_t bytes_max) const;
@@ -40,6 +41,8 @@ class ResponseHeadDecoder {
   /// `to_head`: as below. Interim responses are skipped.
   explicit ResponseHeadDecoder(bool to_head, HeadLimits limits = {}, std::size_t interim_max = 8)
       : to_head_(to_head), limits_(limits), head_(limits), interim_left_(interim_max) {}
+  /// An answer with 101 and "Upgrade: websocket" is final, for it was asked for.
+  void expect_websocket() { websocket_ = true; }
 
   Decoded<std::optional<ResponseHead>> take(Bytes& input);
 
@@ -47,6 +50,7 @@ class ResponseHeadDecoder {
   Decoded<ResponseHead> read() const;
 
   bool to_head_;
+  bool websocket_ = false;
   HeadLimits limits_;
   HeadReader head_;
   std::size_t interim_left_;

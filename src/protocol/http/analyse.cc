@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t parameters_max = 200;
 constexpr std::string_view empty_line = "\r\n";
+/// Its key is the gateway's own, as that of each of its connections.
+constexpr std::string_view websocket_fields =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
 
 constexpr std::array<std::string_view, 16> secret_names{
     "access_token", "id_token",      "refresh_token", "token",        "api_key", "apikey",
@@ -90,26 +93,29 @@ Result<Command> analyse(const http::RequestHead& head, const Route& route,
   auto encoded = http::encode_head(request, form_of(head));
   if (!encoded) return fail(encoded);
   encoded->resize(encoded->size() - empty_line.size());
+  if (head.websocket) *encoded += websocket_fields;
   auto parameters = parameters_of(request.query);
   if (!parameters) return fail(parameters);
 
   Command command;
   command.kind = "request";
-  command.text = request_line(request.method, request.path, request.query);
-  command.read_only = is_safe(request.method);
+  command.text = request_line(request.method, request.path, request.query) +
+                 (head.websocket ? " (WebSocket)" : "");
+  command.read_only = is_safe(request.method) && !head.websocket;
   const Target& target = *route.target;
   command.actions = {
-      {.name = action_of(request.method),
+      {.name = head.websocket ? "http:websocket" : action_of(request.method),
        .resource = {.type = "Endpoint",
                     .id = endpoint_id(target.connection, request.method, request.path)}}};
   const bool unknown_length = head.framing.kind == http::Framing::Kind::chunked;
-  command.context = HttpContext{
-      .host = host_name(head.request.headers.get("Host").value_or("")),
-      .query = request.query,
-      .parameters = std::move(*parameters),
-      .body_bytes = static_cast<std::int64_t>(unknown_length ? target.request_bytes_max
-                                                             : head.framing.length),
-      .hash = hash_of(request.method, target.authority, request.path, request.query, {})};
+  command.context =
+      HttpContext{.host = host_name(head.request.headers.get("Host").value_or("")),
+                  .query = request.query,
+                  .parameters = std::move(*parameters),
+                  .body_bytes = static_cast<std::int64_t>(unknown_length ? target.request_bytes_max
+                                                                         : head.framing.length),
+                  .hash = hash_of(head.websocket ? "WebSocket" : request.method, target.authority,
+                                  request.path, request.query, {})};
   append(command.raw, std::string_view(*encoded));
   return command;
 }

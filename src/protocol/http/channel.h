@@ -44,6 +44,9 @@ class Channel {
   virtual Result<void> head(const http::Response& response, http::BodyForm form) = 0;
   virtual void body(std::string_view piece) = 0;
   virtual void finish() = 0;
+  /// 101, gathered as a head is: read() gives whatever comes from here on, and body() goes out as
+  /// it is.
+  virtual Result<void> switch_to_websocket(const http::Headers& headers) = 0;
   /// False if the client has left.
   virtual Task<bool> flush() = 0;
   /// After an answer with head(): what is left of the request is dropped.

@@ -19,16 +19,30 @@ bool is_chunked(const http::RequestHead& head) {
   return head.framing.kind == http::Framing::Kind::chunked;
 }
 
+/// The series of one connection.
+struct Counts {
+  std::array<metrics::Counter*, 6> requests{};  // by class of status; none is 0
+  metrics::Histogram* seconds = nullptr;
+
+  explicit Counts(const std::string& connection)
+      : seconds(&metrics::histogram("sallyport_http_request_seconds",
+                                    "From the head of an HTTP request to the end of its answer.",
+                                    {{"connection", connection}})) {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      requests[i] = &metrics::counter(
+          "sallyport_http_requests_total",
+          "HTTP requests by connection and class of the status that the client got.",
+          {{"connection", connection}, {"status", i == 0 ? "none" : std::to_string(i) + "xx"}});
+    }
+  }
+};
+
 void count(const std::string& connection, int status, std::chrono::nanoseconds took) {
-  const std::string shown = status == 0 ? "none" : std::to_string(status / 100) + "xx";
-  metrics::counter("sallyport_http_requests_total",
-                   "HTTP requests by connection and class of the status that the client got.",
-                   {{"connection", connection}, {"status", shown}})
-      .add();
-  metrics::histogram("sallyport_http_request_seconds",
-                     "From the head of an HTTP request to the end of its answer.",
-                     {{"connection", connection}})
-      .observe(std::chrono::duration<double>(took).count());
+  // One for each name of the configuration.
+  static thread_local std::map<std::string, Counts> all;
+  const Counts& counts = all.try_emplace(connection, connection).first->second;
+  counts.requests.at(static_cast<std::size_t>(status / 100))->add();
+  counts.seconds->observe(std::chrono::duration<double>(took).count());
 }
 
 metrics::Counter& target_failed() {
@@ -168,6 +182,17 @@ std::optional<http::Response> Exchange::masks_for(Command& command) {
              .hint = "without If-Match and If-None-Match; \"*\" is let through"}),
         *options_);
   }
+  // What stands in a message is not known; where it may have to be masked, none is let through.
+  if (head_.websocket && (hides || masking.detect != mask::Mode::off)) {
+    return refused(
+        guard().refuse(
+            session, command,
+            {.kind = Refusal::Kind::not_analysed,
+             .reason = "messages of a WebSocket cannot be masked, and are to be",
+             .policy = "",
+             .hint = "who may `http:reveal` all of it may open one where `detect` is off"}),
+        *options_);
+  }
   const content::Operation* const operation = masks_.operation;
   if (operation == nullptr || !operation->request_bytes_max) return std::nullopt;
   const http::RequestHead& head = head_;
@@ -267,6 +292,12 @@ std::string Exchange::own_fields() {
   Opened& opened = *opened_;
   std::string fields = "Sallyport-Request: " + opened.session.id + "/" +
                        std::to_string(permit_->sequence()) + "\r\n";
+  if (head_.websocket) {
+    std::array<std::byte, 16> key{};
+    adapter().shared_.random.fill(key);
+    websocket_key_ = to_base64(key);
+    fields += "Sec-WebSocket-Key: " + websocket_key_ + "\r\n";
+  }
   const std::string& audience = opened.target->audience;
   if (audience.empty()) return fields;
   const WallTime now = guard().clock().now();
@@ -337,7 +368,7 @@ Task<void> Exchange::relay(Upstream& upstream) {
     }
   } const stop{*this, upstream};
   const bool to_head = head_.request.method == "HEAD";
-  auto head = co_await upstream.head(to_head);
+  auto head = co_await upstream.head(to_head, head_.websocket);
   if (!head) {
     failure_ = std::move(head.error());
     co_return;
@@ -348,6 +379,7 @@ Task<void> Exchange::relay(Upstream& upstream) {
     failure_ = Error(Errc::io, "not recorded: " + recorded.error().detail);
     co_return;
   }
+  if (head->websocket) co_return co_await relay_websocket(upstream, *head);
   using Body = http::ResponseHead::Body;
   using Kind = http::BodyForm::Kind;
   const Masking& masking = route_.target->masking;
@@ -520,6 +552,7 @@ bool Exchange::settle(std::string error) {
   Outcome outcome{.failed = !error.empty(),
                   .error = std::move(error),
                   .tag = status_ == 0 ? "" : std::to_string(status_),
+                  .rows = messages_,
                   .bytes = released_,
                   .masked_fields = masked.fields};
   const bool masks = route_.target->masking.detect == mask::Mode::mask;

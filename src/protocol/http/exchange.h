@@ -62,6 +62,12 @@ class Exchange {
   void finished() const;
   void leave();
 
+  // websocket.cc
+  Result<void> switch_protocols(const http::ResponseHead& head);
+  Task<void> relay_websocket(Upstream& upstream, const http::ResponseHead& head);
+  Task<void> from_client(Upstream& upstream);
+  Task<void> from_target(Upstream& upstream);
+
   // holding.cc
   Task<std::expected<Permit, Refusal>> hold(HeldCommand held);
   Task<std::expected<Permit, Refusal>> wait_for(HeldCommand held, approval::Request request,
@@ -95,6 +101,9 @@ class Exchange {
   bool leaked_ = false;                      // its credential was in what it said
   bool unmaskable_ = false;                  // that is why it failed
   std::optional<http::Rejection> rejected_;  // the client's body
+  std::string websocket_key_;                // ours, to the target
+  std::uint64_t messages_ = 0;               // of a WebSocket, both ways
+  std::uint16_t close_code_ = 0;             // why the gateway ends it
   Masks masks_;
   std::shared_ptr<mask::Masker> detectors_;
   content::Masked masked_fields_;  // what was done to the answer's header, ...

@@ -11,9 +11,20 @@ namespace sallyport::web {
 namespace {
 
 /// About one connection, or written by the codec.
-constexpr std::array<std::string_view, 10> of_connection{
-    "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te",
-    "trailer",    "upgrade",    "http2-settings",   "content-length",    "expect"};
+constexpr std::array<std::string_view, 14> of_connection{"connection",
+                                                         "keep-alive",
+                                                         "proxy-connection",
+                                                         "transfer-encoding",
+                                                         "te",
+                                                         "trailer",
+                                                         "upgrade",
+                                                         "http2-settings",
+                                                         "content-length",
+                                                         "expect",
+                                                         "sec-websocket-key",
+                                                         "sec-websocket-accept",
+                                                         "sec-websocket-version",
+                                                         "sec-websocket-extensions"};
 
 /// A client's credentials, where it comes from, who it is, and what it asks for in another way.
 constexpr std::array<std::string_view, 41> owned{"host",

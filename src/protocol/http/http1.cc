@@ -160,6 +160,16 @@ Result<void> Http1::head(const http::Response& response, http::BodyForm form) {
   return ok();
 }
 
+Result<void> Http1::switch_to_websocket(const http::Headers& headers) {
+  auto bytes = http::encode_switch(headers);
+  if (!bytes) return fail(bytes);
+  out_ += *bytes;
+  goes_on_ = false;
+  chunked_ = false;
+  body_ = http::BodyReader::until_close(std::numeric_limits<std::uint64_t>::max());
+  return ok();
+}
+
 void Http1::body(std::string_view piece) {
   if (chunked_) {
     http::append_chunk(out_, piece);
@@ -173,6 +183,7 @@ void Http1::finish() {
 }
 
 Task<bool> Http1::flush() {
+  if (out_.empty()) co_return true;
   const bool written = co_await write(out_);
   out_.clear();
   if (out_.capacity() > kept_bytes_max) std::string().swap(out_);

@@ -35,6 +35,7 @@ class Http1 final : public Conversation, private Channel {
   Result<void> head(const http::Response& response, http::BodyForm form) override;
   void body(std::string_view piece) override;
   void finish() override;
+  Result<void> switch_to_websocket(const http::Headers& headers) override;
   Task<bool> flush() override;
   Task<void> drop_rest() override;
   void abort() override;

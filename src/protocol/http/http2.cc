@@ -105,6 +105,9 @@ class Http2::Stream final : public Channel {
     head_ = *std::move(fields);
     return ok();
   }
+  Result<void> switch_to_websocket(const http::Headers& /*headers*/) override {
+    return fail(Errc::invalid, "no stream of HTTP/2 asks for it");
+  }
   void body(std::string_view piece) override {
     say_head(false);
     of_.session_.give(id_, piece);

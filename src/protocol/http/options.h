@@ -52,8 +52,10 @@ struct Target {
   std::uint64_t response_bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::chrono::seconds connect_s_max{10};
   std::chrono::seconds response_s_max{60};  // until the next byte of an answer
-  std::size_t idle_max = 32;                // connections kept, per worker
-  std::chrono::seconds idle_s_max{30};      // and how long
+  std::size_t websocket_message_bytes_max = std::size_t{1} << 20;
+  std::chrono::seconds websocket_idle_s_max{3600};  // without a message either way
+  std::size_t idle_max = 32;                        // connections kept, per worker
+  std::chrono::seconds idle_s_max{30};              // and how long
   Masking masking;
 };
 

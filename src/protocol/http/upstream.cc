@@ -62,8 +62,9 @@ Task<Result<void>> Upstream::write(std::string_view bytes) {
   co_return co_await stream_->write(as_bytes(bytes));
 }
 
-Task<Result<http::ResponseHead>> Upstream::head(bool to_head) {
+Task<Result<http::ResponseHead>> Upstream::head(bool to_head, bool websocket) {
   http::ResponseHeadDecoder decoder(to_head);
+  if (websocket) decoder.expect_websocket();
   while (true) {
     auto taken = decoder.take(input_);
     if (!taken) co_return fail(Errc::malformed, "HTTP response: " + taken.error().reason);
@@ -91,10 +92,22 @@ Task<Result<Bytes>> Upstream::next(http::BodyReader& body) {
   co_return Bytes{};
 }
 
+Task<Result<Bytes>> Upstream::next_raw(SteadyTime deadline) {
+  if (input_.empty()) {
+    auto received = co_await receive(deadline);
+    if (!received) co_return fail(received);
+  }
+  co_return std::exchange(input_, {});
+}
+
 Task<Result<void>> Upstream::receive() {
+  return receive(net::Reactor::current().now() + target_->response_s_max);
+}
+
+Task<Result<void>> Upstream::receive(SteadyTime deadline) {
   chunk_ = net::Chunk();
   input_ = {};
-  stream_->set_read_deadline(net::Reactor::current().now() + target_->response_s_max);
+  stream_->set_read_deadline(deadline);
   auto chunk = co_await stream_->read();
   if (!chunk) co_return fail(chunk);
   nothing_received_ = false;

@@ -35,7 +35,11 @@ class Upstream {
   Task<Result<void>> end_body(const Permit& command, bool chunked);
 
   /// The head of the answer. Fails with malformed on bytes that are none.
-  Task<Result<http::ResponseHead>> head(bool to_head);
+  Task<Result<http::ResponseHead>> head(bool to_head, bool websocket = false);
+  /// Whatever comes after a head with 101, in place until the next call, by the deadline.
+  Task<Result<Bytes>> next_raw(SteadyTime deadline);
+  /// That wait ends by then.
+  void wait_until(SteadyTime deadline) { stream_->set_read_deadline(deadline); }
   /// The next piece of its body, in place until the next call; empty at its end.
   Task<Result<Bytes>> next(http::BodyReader& body);
 
@@ -51,6 +55,7 @@ class Upstream {
 
  private:
   Upstream(std::shared_ptr<const Target> target, std::unique_ptr<net::Stream> stream);
+  Task<Result<void>> receive(SteadyTime deadline);
   Task<Result<void>> receive();
   Task<Result<void>> write(std::string_view bytes);
 
