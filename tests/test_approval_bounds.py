@@ -38,6 +38,12 @@ permit (principal is Agent, action in Action::"sql:write", resource in Connectio
 @id("hasty") @approvers("dba") @ttl("2s") @mode("statement")
 permit (principal in Group::"hasty", action in Action::"sql:write", resource in Connection::"shop")
 {APPROVED}
+@id("migrations") @approvers("dba") @ttl("10m") @mode("list")
+permit (principal in Group::"migrators", action in [Action::"sql:ddl", Action::"sql:write"],
+  resource in Connection::"shop")
+when {{ context has approval && context.approval.kind == "list" &&
+  context.approval.boundHash == context.stmt.hash }};
+@id("migrators-see") permit (principal in Group::"migrators", action in Action::"safeguard", resource);
 @id("calls") permit (principal in Group::"support", action == Action::"sql:call", resource);
 @id("dba-all") permit (principal in Group::"dba", action, resource);
 @id("support-votes") permit (principal in Group::"support",
@@ -486,6 +492,70 @@ def test_what_the_planner_might_run_is_not_estimated(shop):
                     "insert into plain select id, text from notes where lower(text) = 'x'"]:
             assert not springs(sql)
             assert estimate_of(shop, sql).startswith("about "), sql
+
+
+MIGRATION = """\
+alter table notes add column migrated int;
+-- what was there
+update notes set migrated = 1 where id < 0;
+select count(*) from notes;
+alter table notes drop column migrated;
+"""
+
+
+def refused(session, sql):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege) as error:
+        session.execute(sql)
+    return error.value.diag
+
+
+def test_a_list_is_approved_as_a_whole_and_runs_in_its_order(shop, tmp_path):
+    mia = shop.user("mia", "migrators")
+    with psycopg.connect(shop.dsn(mia), autocommit=True) as session:
+        told = refused(session, MIGRATION)
+        assert "as a list is asked for" in told.message_primary, told.message_primary
+        request = re.search(r"apr_[0-9a-f]+", told.message_detail)[0]
+        # To ask again is the same request, and nothing has run.
+        assert request in refused(session, MIGRATION).message_detail
+        shown = shop.call(shop.user("dana"), "GET", "/" + request)[1]
+        assert shown["kind"] == "list" and shown["text"] == MIGRATION
+        # Who asks does not say yes, whatever it is that waits.
+        assert shop.vote(mia, request)[0] in (403, 409)
+        assert shop.vote(shop.user("dana"), request)[0] == 200
+        assert "approved as a list" in refused(session, MIGRATION).message_primary
+        assert session.execute("select count(*) from pg_attribute where attname = 'migrated'"
+                               ).fetchone() == (0,)
+    # Another statement, one out of its turn, and one of somebody else: each waits for its own.
+    for token, sql in ((mia, "alter table notes add column migrated text"),
+                       (mia, "alter table notes drop column migrated"),
+                       (shop.user("max", "migrators"), "alter table notes add column migrated int")):
+        asking = Asking(shop, token, sql)
+        another = shop.request(sql)
+        assert another != request and asking.is_alive()
+        shop.vote(shop.user("dana"), another, "deny")
+        assert asking.result() == "42501"
+    # As a tool runs it: one statement after the other.
+    file = tmp_path / "migration.sql"
+    file.write_text(MIGRATION)
+    run = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", shop.dsn(mia), "-f", str(file)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.strip().isdigit(), done.stderr
+    assert shop.state(request) == "consumed"
+    events = [one["data"]["action"] for one in shop.records("admin_change")
+              if one["data"]["target"] == request]
+    assert events == ["approval.requested", "approval.approved"] + ["approval.used"] * 3, events
+    # Once.
+    asking = Asking(shop, mia, "alter table notes add column migrated int")
+    another = shop.request("alter table notes add column migrated int")
+    shop.vote(shop.user("dana"), another, "deny")
+    assert asking.result() == "42501"
+
+
+def test_a_list_says_at_once_what_cannot_be_in_it(shop):
+    with psycopg.connect(shop.dsn(shop.user("mia", "migrators")), autocommit=True) as session:
+        told = refused(session, "alter table notes add column x int; grant select on notes to public")
+        assert "no policy permits it" in told.message_primary, told.message_primary
+        assert "apr_" not in told.message_detail
 
 
 def test_an_approver_can_read_what_was_sent_in_binary(shop):

@@ -397,6 +397,37 @@ def test_what_needs_no_approval_does_not_wait(shop):
     assert sallyport(shop, "alice", "approvals", "list").returncode == 0
 
 
+def test_watch_shows_what_comes_also_after_the_gateway_was_away(tmp_path):
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/10.cedar").write_text(POLICIES)
+    options = ("--policies", str(tmp_path / "policies"), "--port-base", str(free_port()))
+    demo = Demo(tmp_path, *options)
+    watch = subprocess.Popen(
+        [BINARY, "approvals", "watch", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "SALLYPORT_GATEWAY": demo.ready["admin"]["url"],
+                        "SALLYPORT_TOKEN": demo.ready["users"]["dana"]["token"],
+                        "SALLYPORT_CA": demo.ready["ca_file"]})
+    try:
+        asking = Asking(demo, "alice", "delete from orders where id = 2")
+        seen = json.loads(watch.stdout.readline())
+        assert (seen["text"], seen["state"]) == ("delete from orders where id = 2", "pending")
+        assert seen["may_approve"]
+        assert demo.stop() == 0
+        asking.join(30)
+        assert "still trying" in watch.stderr.readline()
+        demo = Demo(tmp_path, *options)
+        asking = Asking(demo, "alice", "delete from orders where id = 3")
+        seen = json.loads(watch.stdout.readline())
+        assert seen["text"] == "delete from orders where id = 3"
+        assert watch.poll() is None
+        approvals(demo, "dana", "deny", seen["id"])
+        assert asking.result() == "42501"
+    finally:
+        watch.terminate()
+        watch.communicate(timeout=30)
+        demo.stop()
+
+
 def test_a_restart_loses_no_request(tmp_path):
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies/10.cedar").write_text(POLICIES)

@@ -134,6 +134,8 @@ Result<Request> Desk::ask(const Session& session, const Command& command, const 
   Request request = made_of(session, command, hold, bound);
   request.estimate = std::move(view.estimate);
   request.shown = std::move(view.shown);
+  request.items = std::move(view.items);
+  if (!request.items.empty()) request.uses_left = static_cast<std::int64_t>(request.items.size());
   const std::string requester = key_of(session.chain);
   std::string body = body_of(request);
   if (body.size() > options_.request_bytes_max) {
@@ -200,11 +202,30 @@ std::optional<Approval> Desk::approval_of(const Request& request, const std::vec
   return approval;
 }
 
-Result<bool> Desk::use(std::string_view id) {
-  auto used = store_.use(id, to_string(State::approved), to_string(State::consumed), clock_.now());
+Result<std::optional<Request>> Desk::next_of_list(const Session& session, const Command& command,
+                                                  const std::vector<std::string>& bound) {
+  const std::string hash = hash_of(session, command, "list", bound);
+  auto rows = store_.of(key_of(session.chain), to_string(State::approved), listed_max);
+  if (!rows) return fail(rows);
+  for (store::ApprovalRow& row : *rows) {
+    auto request = load(std::move(row));
+    if (!request) return fail(request);
+    if (request->state != State::approved || request->uses_left <= 0) continue;
+    const auto left = static_cast<std::size_t>(request->uses_left);
+    const std::vector<std::string>& items = request->items;
+    if (left <= items.size() && items[items.size() - left] == hash) return std::move(*request);
+  }
+  return std::nullopt;
+}
+
+Result<bool> Desk::use(const Request& request) {
+  const std::optional<std::int64_t> left =
+      request.items.empty() ? std::nullopt : std::optional(request.uses_left);
+  auto used = store_.use(request.id, to_string(State::approved), to_string(State::consumed),
+                         clock_.now(), left);
   if (!used || !*used) return used;
-  auto request = find(id);
-  if (request && *request) tell("used", **request, (*request)->requester.chain.to_string());
+  auto after = find(request.id);
+  if (after && *after) tell("used", **after, (*after)->requester.chain.to_string());
   return true;
 }
 

@@ -59,6 +59,7 @@ class Desk {
   struct View {
     std::string estimate;            // of how much it would touch
     std::vector<std::string> shown;  // Request::shown
+    std::vector<std::string> items;  // Request::items
   };
   Result<Request> ask(const Session& session, const Command& command, const Hold& hold,
                       const std::vector<std::string>& bound, View view = {});
@@ -69,8 +70,13 @@ class Desk {
   std::optional<Approval> approval_of(const Request& request, const std::vector<Route>& routes,
                                       const Command& command) const;
 
-  /// Takes a use of an approved request. False if there is none: used up, lapsed, revoked.
-  Result<bool> use(std::string_view id);
+  /// The approved list of this chain whose next statement this is, or nothing.
+  Result<std::optional<Request>> next_of_list(const Session& session, const Command& command,
+                                              const std::vector<std::string>& bound);
+
+  /// Takes a use of an approved request. False if there is none: used up, lapsed, revoked; or if
+  /// another statement of a list is next by now.
+  Result<bool> use(const Request& request);
 
   Result<std::optional<Request>> find(std::string_view id);
   /// Newest first, at most 200; in one state, those that are not final, or all.

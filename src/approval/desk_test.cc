@@ -244,10 +244,10 @@ TEST_F(DeskTest, OneNoDenies) {
 TEST_F(DeskTest, IsUsedOnce) {
   hold_.routes[0].quorum = 1;
   const std::string id = ask().id;
-  EXPECT_FALSE(*desk().use(id));
+  EXPECT_FALSE(*desk().use(**desk().find(id)));
   (void)desk().vote(id, person("bob"), true, "", here);
-  EXPECT_TRUE(*desk().use(id));
-  EXPECT_FALSE(*desk().use(id));
+  EXPECT_TRUE(*desk().use(**desk().find(id)));
+  EXPECT_FALSE(*desk().use(**desk().find(id)));
   EXPECT_EQ((*desk().find(id))->state, State::consumed);
   EXPECT_NE(ask().id, id);
 }
@@ -261,11 +261,64 @@ TEST_F(DeskTest, IsUsedOnceHoweverManyTryAtOnce) {
     {
       std::vector<std::jthread> threads;
       for (int i = 0; i < 4; ++i) {
-        threads.emplace_back([&] { used += *desk().use(id) ? 1 : 0; });
+        threads.emplace_back([&] { used += *desk().use(**desk().find(id)) ? 1 : 0; });
       }
     }
     ASSERT_EQ(used, 1);
   }
+}
+
+TEST_F(DeskTest, AListIsForEachOfItsStatementsOnceAndInOrder) {
+  hold_.kind = "list";
+  hold_.routes[0].quorum = 1;
+  const auto statement = [&](const std::string& text) {
+    Command one = command_;
+    one.text = text;
+    return one;
+  };
+  std::vector<std::string> items;
+  for (const char* const text : {"alter a", "alter b", "alter a"}) {
+    items.push_back(hash_of(session_, statement(text), "list", bound_));
+  }
+  command_.text = "alter a; alter b; alter a";
+  const auto asked = desk().ask(session_, command_, hold_, bound_, {.items = items});
+  ASSERT_TRUE(asked);
+  const auto next = [&](const std::string& text) {
+    return *desk().next_of_list(session_, statement(text), bound_);
+  };
+  EXPECT_FALSE(next("alter a")) << "nobody has said yes";
+  (void)desk().vote(asked->id, person("bob"), true, "", here);
+  EXPECT_FALSE(next("alter b")) << "not yet";
+  const auto first = next("\n alter a;\n");
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->id, asked->id);
+  // Two that both saw it as the next: only one of them runs, and uses nothing of the second.
+  EXPECT_TRUE(*desk().use(*first));
+  EXPECT_FALSE(*desk().use(*first));
+  EXPECT_FALSE(next("alter a")) << "once";
+  EXPECT_FALSE(next("alter b /* */")) << "another text";
+  bound_ = {"evil", "gateway"};
+  EXPECT_FALSE(next("alter b")) << "another search_path";
+  bound_ = {"public", "gateway"};
+  session_.chain.identities.pop_back();
+  EXPECT_FALSE(next("alter b")) << "another chain";
+  session_.chain.identities = asked->requester.chain.identities;
+  for (const char* const text : {"alter b", "alter a"}) EXPECT_TRUE(*desk().use(*next(text)));
+  EXPECT_FALSE(next("alter a"));
+  EXPECT_EQ((*desk().find(asked->id))->state, State::consumed);
+}
+
+TEST_F(DeskTest, AListEndsAsAWhole) {
+  hold_.kind = "list";
+  hold_.routes[0].quorum = 1;
+  const std::string item = hash_of(session_, command_, "list", bound_);
+  const auto asked = desk().ask(session_, command_, hold_, bound_, {.items = {item, item}});
+  (void)desk().vote(asked->id, person("bob"), true, "", here);
+  const auto next = *desk().next_of_list(session_, command_, bound_);
+  ASSERT_TRUE(next);
+  ASSERT_TRUE(desk().withdraw(asked->id, "bob"));
+  EXPECT_FALSE(*desk().use(*next));
+  EXPECT_FALSE(*desk().next_of_list(session_, command_, bound_));
 }
 
 TEST_F(DeskTest, AWindowIsForTheSameActionsAndManyUses) {
@@ -275,8 +328,8 @@ TEST_F(DeskTest, AWindowIsForTheSameActionsAndManyUses) {
   command_.text = "delete from orders where id = 1";
   EXPECT_EQ(ask().id, id);
   (void)desk().vote(id, person("bob"), true, "", here);
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(*desk().use(id)) << i;
-  EXPECT_FALSE(*desk().use(id));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(*desk().use(**desk().find(id))) << i;
+  EXPECT_FALSE(*desk().use(**desk().find(id)));
 }
 
 TEST_F(DeskTest, TimeEndsIt) {
@@ -290,7 +343,7 @@ TEST_F(DeskTest, TimeEndsIt) {
   ASSERT_TRUE(approved);
   clock_.pass(601s);
   EXPECT_FALSE(desk().approval_of(*approved, hold_.routes, command_));
-  EXPECT_FALSE(*desk().use(lapsed));
+  EXPECT_FALSE(*desk().use(**desk().find(lapsed)));
   EXPECT_EQ((*desk().find(lapsed))->state, State::lapsed);
 }
 
@@ -361,7 +414,7 @@ TEST_F(DeskTest, CanBeWithdrawn) {
   id = ask().id;
   (void)desk().vote(id, person("bob"), true, "", here);
   EXPECT_EQ(desk().withdraw(id, "bob")->state, State::revoked);
-  EXPECT_FALSE(*desk().use(id));
+  EXPECT_FALSE(*desk().use(**desk().find(id)));
   EXPECT_EQ(refused(desk().withdraw(id, "bob")), "it is revoked already");
   EXPECT_EQ(refused(desk().withdraw("apr_none", "bob")), "there is no such request");
 }
@@ -380,7 +433,7 @@ TEST_F(DeskTest, SurvivesARestart) {
   EXPECT_EQ((*after)->actions, before.actions);
   EXPECT_EQ((*after)->requester.chain.to_string(), "alice via copilot");
   EXPECT_EQ((*after)->votes.at(0).reason, "fine");
-  EXPECT_TRUE(*desk().use(before.id));
+  EXPECT_TRUE(*desk().use(**desk().find(before.id)));
 }
 
 TEST_F(DeskTest, WhatEndsByItselfIsToldOnce) {

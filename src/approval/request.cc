@@ -73,6 +73,14 @@ void add_actions(Hasher& hasher, const std::vector<Action>& actions) {
   }
 }
 
+/// As a list has it and as a client sends it may differ in what stands around.
+std::string_view bare(std::string_view text) {
+  constexpr std::string_view around = " \t\r\n\f\v;";
+  const auto begin = text.find_first_not_of(around);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(around) + 1 - begin);
+}
+
 boost::json::array list(const std::vector<std::string>& texts) {
   boost::json::array all;
   for (const std::string& text : texts) all.emplace_back(text);
@@ -171,7 +179,7 @@ std::string hash_of(const Session& session, const Command& command, std::string_
   add_chain(hasher, session.chain);
   add_actions(hasher, command.actions);
   if (kind == "window") return hasher.hex();
-  hasher.add(command.text);
+  hasher.add(kind == "list" ? bare(command.text) : command.text);
   hasher.number(command.parameters.size());
   for (const Parameter& parameter : command.parameters) {
     hasher.number(parameter.value.has_value()).number(parameter.binary);
@@ -236,6 +244,7 @@ std::string body_of(const Request& request) {
                           {"kind", request.kind},
                           {"text", request.text},
                           {"parameters", std::move(parameters)},
+                          {"items", list(request.items)},
                           {"bound", list(request.bound)},
                           {"actions", std::move(actions)},
                           {"safeguards", std::move(safeguards)},
@@ -266,6 +275,9 @@ Result<Request> request_from_body(std::string_view body) {
   }
   if (const identity::Json* const bound = document->member("bound")) {
     request.bound = bound->strings().value_or(std::vector<std::string>());
+  }
+  if (const identity::Json* const items = document->member("items")) {
+    request.items = items->strings().value_or(std::vector<std::string>());
   }
   for (const identity::Json& one : array(*document, "actions")) {
     request.actions.push_back({text(one, "name"), {text(one, "type"), text(one, "id")}});

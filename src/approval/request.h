@@ -55,10 +55,11 @@ struct Request {
   std::string database;
   identity::Credential requester;
   std::string hash;  // of all that must be the same when it is used, hex
-  std::string kind;  // "statement": once; "window": for a time
+  std::string kind;  // "statement": once; "list": each of `items` once, in order; "window"
   std::string text;
   std::vector<Parameter> parameters;
   std::vector<std::string> shown;  // binary ones as text, by their place; empty: as it is
+  std::vector<std::string> items;  // of a list: hash_of() each of its statements
   std::vector<std::string> bound;  // what else decides what it does, for people
   std::vector<Action> actions;
   std::vector<Safeguard> safeguards;  // in force
@@ -86,7 +87,8 @@ std::string why_not_entitled(const Request& request, const identity::Credential&
 /// What must be the same when an approval is used: the tenant, connection and database, the whole
 /// chain, and for a statement its text, its parameters, its safeguards, and `bound`, which is what
 /// else decides what it does (search_path, login role, types of parameters), in an order of the
-/// protocol's. For a window, its actions instead. Hex.
+/// protocol's. For a list, its text without what is around it: `; ` does not matter. For a window,
+/// its actions instead. Hex.
 std::string hash_of(const Session& session, const Command& command, std::string_view kind,
                     const std::vector<std::string>& bound);
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "cli/client.h"
 #include "http/message.h"
@@ -81,8 +82,10 @@ void print_whole(const Json& request) {
   fmt::print("  who         {}\n", printable(text(request, "who")));
   fmt::print("  on          {}, database {}\n", text(request, "connection"),
              printable(text(request, "database")));
-  fmt::print("  approval    of {}\n", text(request, "kind") == "window" ? "these actions for a time"
-                                                                        : "this statement, once");
+  const std::string kind = text(request, "kind");
+  fmt::print("  approval    of {}\n", kind == "window" ? "these actions for a time"
+                                      : kind == "list" ? "these statements, each once, in order"
+                                                       : "this statement, once");
   fmt::print("\n{}\n", printable(text(request, "text")));
   std::size_t number = 0;
   for (const Json& parameter : array(request, "parameters")) {
@@ -207,10 +210,23 @@ void review(const Arguments& arguments) {
 
 void watch(const Arguments& arguments) {
   std::set<std::string> seen;
+  bool asked = false;  // with an answer
+  bool out_of_touch = false;
   while (true) {
     // Opened anew each time, so that the token is renewed when it ends.
-    auto all = open(arguments).get(path_of(arguments));
-    if (!all) give_up(all.error());
+    auto client = Client::open(arguments.client);
+    auto all = client ? client->get(path_of(arguments)) : Result<Json>(fail(client));
+    if (!all) {
+      // Whoever watches wants to know of what comes after the gateway was away.
+      if (!asked || all.error().code == Errc::denied) give_up(all.error());
+      if (!std::exchange(out_of_touch, true)) {
+        fmt::print(stderr, "still trying: {}\n", all.error().detail);
+      }
+      std::this_thread::sleep_for(look_again);
+      continue;
+    }
+    asked = true;
+    out_of_touch = false;
     for (const Json& request : array(*all, "approvals")) {
       if (!seen.insert(text(request, "id") + text(request, "state")).second) continue;
       if (arguments.client.json) {

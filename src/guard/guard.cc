@@ -200,7 +200,7 @@ Task<std::expected<Permit, Refusal>> Guard::authorize_approved(const Session& se
   if (decision.verdict != Verdict::allow) {
     co_return std::unexpected(refuse(session, command, decision, refusal_of(decision)));
   }
-  const auto used = options_.approvals->use(request.id);
+  const auto used = options_.approvals->use(request);
   if (!used) {
     log::error("approval not used", {{"request", request.id}, {"detail", used.error().detail}});
   }

@@ -127,6 +127,16 @@ TEST(Hold, AWindowIsForMoreThanOneStatementAndNeverForDdl) {
   EXPECT_EQ(decision.hold->routes[0].alert, "page:x");
   EXPECT_NE(decision.reason.find("1 of lead or sre"), std::string::npos) << decision.reason;
 
+  const auto lists = make(R"(
+      @id("l") @approvers("dba") @mode("list") permit (principal, action in Action::"sql:any", resource)
+      when { context has approval && context.approval.kind == "list" &&
+             context.approval.boundHash == context.stmt.hash };)");
+  EXPECT_EQ(lists->decide(session_of("dev"), on("sql:drop"), now).hold->kind, "list");
+  const auto any_kind = make(R"(
+      @id("l") @approvers("dba") @mode("list") permit (principal, action in Action::"sql:any", resource)
+      when { context has approval && context.approval.boundHash == context.stmt.hash };)");
+  EXPECT_EQ(any_kind->decide(session_of("dev"), on("sql:drop"), now).hold->kind, "list");
+
   const auto only_windows = make(R"(
       @id("w") @approvers("dba") @mode("window") permit (principal, action, resource)
       when { context has approval && context.approval.kind == "window" };)");

@@ -85,10 +85,11 @@ class Reader {
       const auto ttl = seconds(annotation);
       if (!ttl) return error(annotation, "@ttl is a time such as \"30m\", of at most 30 days");
       route_.ttl = *ttl;
-    } else if (annotation.value == "statement" || annotation.value == "window") {
+    } else if (annotation.value == "statement" || annotation.value == "list" ||
+               annotation.value == "window") {
       route_.mode = annotation.value;
     } else {
-      error(annotation, "@mode is \"statement\" or \"window\"");
+      error(annotation, "@mode is \"statement\", \"list\" or \"window\"");
     }
   }
 

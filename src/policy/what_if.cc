@@ -61,25 +61,27 @@ class WhatIf {
 
   std::optional<Hold> answer() const {
     std::optional<Hold> once = with("statement");
-    const bool window = once && std::ranges::all_of(once->routes, [](const Route& route) {
-                          return route.mode == "window";
-                        });
-    if (once && !window) return once;
-    std::optional<Hold> open = with("window");
-    return open ? open : once;
+    for (const std::string_view kind : {"list", "window"}) {
+      const bool asked = !once || std::ranges::all_of(once->routes, [&](const Route& route) {
+        return route.mode == kind;
+      });
+      if (!asked) continue;
+      if (std::optional<Hold> open = with(kind)) return open;
+    }
+    return once;
   }
 
  private:
   std::optional<Hold> with(std::string_view kind) const {
     const std::string_view hash = approval_hash(command_.context);
-    if (kind == "statement" && hash.empty()) return std::nullopt;
+    if (kind != "window" && hash.empty()) return std::nullopt;
     if (kind == "window" && std::ranges::any_of(command_.actions, is_administrative)) {
       return std::nullopt;
     }
     const Approval approval{.id = "what-if",
                             .kind = std::string(kind),
                             .quorum = what_if_quorum,
-                            .bound_hash = std::string(kind == "statement" ? hash : ""),
+                            .bound_hash = std::string(kind != "window" ? hash : ""),
                             .expires = now_ + what_if_ttl};
     const Decision allowed = decide_(approval);
     if (allowed.verdict != Verdict::allow) return std::nullopt;

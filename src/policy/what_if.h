@@ -11,9 +11,10 @@
 namespace sallyport::policy {
 
 /// Asks again with an approval that nobody has given: `decide` says what the policies answer with
-/// it in the context. First of kind "statement", bound to the command, then of kind "window", which
-/// never is for DDL and administration. Nothing if no approval would allow the command, or if one
-/// would and a policy that it is for does not say who gives it.
+/// it in the context. First of kind "statement", bound to the command, then of kind "list", bound
+/// as well, then of kind "window", which never is for DDL and administration. Nothing if no
+/// approval would allow the command, or if one would and a policy that it is for does not say who
+/// gives it.
 std::optional<Hold> what_if(const Command& command, WallTime now, const Decision& denied,
                             std::span<const ApprovalPolicy> policies,
                             const std::function<Decision(const Approval&)>& decide);

@@ -113,13 +113,22 @@ Result<bool> ApprovalStore::move(std::string_view id, std::string_view from, std
   return !rows->empty();
 }
 
+Result<std::vector<ApprovalRow>> ApprovalStore::of(std::string_view requester,
+                                                   std::string_view state, std::size_t rows_max) {
+  return select(*database_, "where requester = ? and state = ? order by created_us, id limit ?",
+                {std::string(requester), std::string(state), static_cast<std::int64_t>(rows_max)},
+                rows_max);
+}
+
 Result<bool> ApprovalStore::use(std::string_view id, std::string_view state,
-                                std::string_view used_up, WallTime now) {
+                                std::string_view used_up, WallTime now,
+                                std::optional<std::int64_t> left) {
   auto rows = database_->run(
       "update approval set uses_left = uses_left - 1, "
       "state = case when uses_left = 1 then ? else state end "
-      "where id = ? and state = ? and uses_left > 0 and ends_us > ? returning id",
-      {std::string(used_up), std::string(id), std::string(state), us(now)});
+      "where id = ? and state = ? and uses_left > 0 and ends_us > ? and ? in (0, uses_left) "
+      "returning id",
+      {std::string(used_up), std::string(id), std::string(state), us(now), left.value_or(0)});
   if (!rows) return fail(rows);
   return !rows->empty();
 }

@@ -44,6 +44,9 @@ class ApprovalStore {
   Result<std::optional<ApprovalRow>> find(std::string_view id);
   /// In one of the two states that are not final, newest first.
   Result<std::vector<ApprovalRow>> open_for(std::string_view hash);
+  /// Of that requester and in that state, the oldest first.
+  Result<std::vector<ApprovalRow>> of(std::string_view requester, std::string_view state,
+                                      std::size_t rows_max);
   /// Newest first; no states: in any.
   Result<std::vector<ApprovalRow>> list(const std::vector<std::string>& states,
                                         std::size_t rows_max);
@@ -59,9 +62,9 @@ class ApprovalStore {
   Result<bool> move(std::string_view id, std::string_view from, std::string_view to,
                     WallTime ends_at, std::string_view closed_by = "");
   /// Takes one use of a request in `state`; with the last one it goes to `used_up`. False if there
-  /// is none left.
+  /// is none left, or not `left`.
   Result<bool> use(std::string_view id, std::string_view state, std::string_view used_up,
-                   WallTime now);
+                   WallTime now, std::optional<std::int64_t> left);
 
   /// False if this person has voted on it before.
   Result<bool> vote(const VoteRow& vote);

@@ -1,6 +1,8 @@
 // A command that lacks an approval waits here, and the client with it: nothing more is read of it
 // until people have decided, the client cancels, or the time is up.
 
+#include <fmt/format.h>
+
 #include "approval/desk.h"
 #include "net/reactor.h"
 #include "protocol/postgres/binary_value.h"
@@ -79,6 +81,15 @@ Task<std::expected<Permit, Refusal>> Conversation::authorize(
                          "drop some, or ask in a new session")));
   }
   approval::Desk& desk = *guard_.approvals();
+  const bool list = held->decision.hold->kind == "list";
+  const bool several = asked.analysis->statements.size() > 1;
+  if (list && !several) {
+    auto next = desk.next_of_list(session_, held->command, bound);
+    if (next && *next) {
+      asked.good_until = (*next)->ends_at;
+      co_return co_await guard_.authorize_approved(session_, std::move(held->command), **next);
+    }
+  }
   auto known = desk.asked(session_, held->command, *held->decision.hold, bound);
   auto request = known && *known ? Result<approval::Request>(std::move(**known))
                                  : Result<approval::Request>(fail(Errc::denied, ""));
@@ -86,6 +97,11 @@ Task<std::expected<Permit, Refusal>> Conversation::authorize(
     // The client has to wait for people anyway; they, and not it, get to know how much it would
     // touch.
     approval::Desk::View view{.shown = readable_ones(held->command.parameters, types)};
+    if (list && several) {
+      auto items = co_await items_of(*held, asked, bound);
+      if (!items) co_return std::unexpected(guard_.refuse(session_, *held, items.error()));
+      view.items = std::move(*items);
+    }
     if (target_ != nullptr) {
       view.estimate = co_await catalogs_.estimate(
           target_, parser_,
@@ -102,7 +118,48 @@ Task<std::expected<Permit, Refusal>> Conversation::authorize(
         session_, *held,
         without_approval(*held, {}, "approval cannot be asked for: " + why, "try again later")));
   }
+  if (list && several) co_return std::unexpected(asked_as_list(*held, *request));
   co_return co_await wait_for(*request, std::move(*held), asked, types);
+}
+
+/// What each statement of a list is known by when it comes alone, but for those that need nobody.
+Task<std::expected<std::vector<std::string>, Refusal>> Conversation::items_of(
+    const HeldCommand& held, const Asked& asked, const std::vector<std::string>& bound) {
+  std::vector<std::string> items;
+  const std::string text = held.command.text;
+  const auto not_one = [&](std::size_t number, const std::string& why) {
+    return std::unexpected(
+        without_approval(held, {}, fmt::format("statement {} cannot be in a list: {}", number, why),
+                         "ask for it alone"));
+  };
+  const std::shared_ptr<const sql::Analysis> analysis = asked.analysis;
+  for (std::size_t i = 0; i < analysis->statements.size(); ++i) {
+    const sql::Statement& statement = analysis->statements[i];
+    Asked one = co_await ask("query", text.substr(statement.offset, statement.length));
+    if (one.refusal) co_return not_one(i + 1, one.refusal->reason);
+    if (!one.named.empty()) co_return not_one(i + 1, "what it runs has a name");
+    const Decision decision =
+        guard_.policies()->decide(session_, one.command, guard_.clock().now());
+    if (decision.verdict == Verdict::allow) continue;
+    if (decision.verdict == Verdict::deny) co_return not_one(i + 1, decision.reason);
+    if (decision.hold->kind != "list") {
+      co_return not_one(i + 1, "the policies want an approval of its own for it");
+    }
+    items.push_back(approval::hash_of(session_, one.command, "list", bound));
+  }
+  co_return items;
+}
+
+/// A text of several statements asks for a list, and is never run as one.
+Refusal Conversation::asked_as_list(const HeldCommand& held, const approval::Request& request) {
+  const bool approved = request.state == approval::State::approved;
+  return guard_.refuse(
+      session_, held,
+      without_approval(held, request,
+                       approved ? "these statements are approved as a list"
+                                : "an approval of these statements as a list is asked for",
+                       approved ? "run them one by one, in their order"
+                                : "run them one by one once it is approved: " + how_to(request)));
 }
 
 Task<std::expected<Permit, Refusal>> Conversation::wait_for(

@@ -192,6 +192,9 @@ class Conversation {
   // client_held.cc
   Task<std::expected<Permit, Refusal>> authorize(Asked& asked,
                                                  const std::vector<std::uint32_t>& types);
+  Task<std::expected<std::vector<std::string>, Refusal>> items_of(
+      const HeldCommand& held, const Asked& asked, const std::vector<std::string>& bound);
+  Refusal asked_as_list(const HeldCommand& held, const approval::Request& request);
   Task<std::expected<Permit, Refusal>> wait_for(const approval::Request& request, HeldCommand held,
                                                 Asked& asked,
                                                 const std::vector<std::uint32_t>& types);
