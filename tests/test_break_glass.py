@@ -159,6 +159,28 @@ def test_it_is_not_for_agents(shop):
         assert done.returncode != 0 and "for people, and not for agents" in done.stderr
 
 
+def test_it_ends_when_its_time_is_over(shop):
+    """Idle, and in the middle of a result; others' sessions end with the next thing that they do."""
+    ends = int(time.time()) + 15
+    token = shop.token("oleg", exp=ends)
+    dsn = shop.connect(token, *GLASS).stdout.strip()
+    with psycopg.connect(dsn, autocommit=True) as idle, psycopg.connect(dsn) as streaming:
+        copied = 0
+        with pytest.raises(psycopg.OperationalError):  # psycopg does not always read why
+            with streaming.cursor().copy(
+                    "copy (select generate_series(1, 1000000000), repeat('x', 100)) to stdout"
+            ) as rows:
+                for row in rows:
+                    copied += len(row)
+        assert copied > 0 and -1 < time.time() - ends < 3
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("select 1")
+    ended = [one for one in shop.records("session_end") if "time of break-glass" in json.dumps(one)]
+    assert len(ended) == 2, ended
+    assert len(shop.run(shop.demo.ready["users"]["dana"]["token"], "approvals",
+                        "reviews").stdout.splitlines()) >= 2
+
+
 def test_it_is_not_for_definitions(shop):
     done = shop.connect(shop.token(), *GLASS)
     with psycopg.connect(done.stdout.strip(), autocommit=True) as olga:

@@ -18,6 +18,7 @@ constexpr std::size_t finding_bytes_max = 4096;
 boost::json::object to_json(const BreakGlassRow& row, WallTime now) {
   boost::json::object object{{"session", row.session},
                              {"user", row.user},
+                             {"protocol", row.protocol},
                              {"connection", row.connection},
                              {"ticket", row.ticket},
                              {"reason", row.reason},
@@ -72,7 +73,7 @@ std::optional<std::string> BreakGlassApi::why_no_review(const BreakGlassRow& row
   auto requester = identity::credential_from_json(row.requester);
   if (!requester) return "the session cannot be read";
   approval::Request session{.id = row.session,
-                            .protocol = "postgres",
+                            .protocol = row.protocol,
                             .connection = row.connection,
                             .requester = std::move(*requester),
                             .text = "review of break-glass: " + row.reason};
@@ -88,12 +89,12 @@ bool BreakGlassApi::may_see(const BreakGlassRow& row, const identity::Credential
 http::Response BreakGlassApi::list(const identity::Credential& who, const http::Request& request) {
   const auto form = http::parse_form(request.query);
   if (!form) return problem(400, "Bad request", "malformed query");
-  auto rows = store_.list(form->contains("all"));
+  auto rows = store_.list(form->contains("all"), [&](const BreakGlassRow& row) {
+    return may_see(row, who, request.client_ip);
+  });
   if (!rows) return broken(rows.error());
   boost::json::array shown;
-  for (const BreakGlassRow& row : *rows) {
-    if (may_see(row, who, request.client_ip)) shown.push_back(to_json(row, clock_.now()));
-  }
+  for (const BreakGlassRow& row : *rows) shown.push_back(to_json(row, clock_.now()));
   return fresh(200, boost::json::object{{"sessions", std::move(shown)}});
 }
 

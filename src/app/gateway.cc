@@ -437,12 +437,17 @@ Result<void> Gateway::glass_broken(const Session& session,
                          .user = session.chain.subject().id,
                          .requester = identity::to_json(
                              {.chain = session.chain, .authentication = session.authentication}),
+                         .protocol = session.protocol,
                          .connection = session.connection,
                          .ticket = session.ticket,
                          .reason = session.purpose,
                          .started_at = now,
                          .review_due_at = now + review});
   if (!kept) return fail(kept, "it cannot be kept for a review");
+  if (session.authentication.expires_at != WallTime{}) {
+    const std::lock_guard lock(glass_mutex_);
+    glass_ends_.insert(std::chrono::ceil<std::chrono::seconds>(session.authentication.expires_at));
+  }
   log::warn("break-glass", {{"session", session.id},
                             {"user", who},
                             {"connection", session.connection},
@@ -489,7 +494,22 @@ std::optional<std::string> Gateway::revoked(const Session& session) const {
   if (!only.empty() && only != session.connection) {
     return "the delegation is for the connection " + only + " only";
   }
+  // Others end with what they do next. This one also in the middle of a result.
+  const WallTime ends = session.authentication.expires_at;
+  if (session.break_glass && ends != WallTime{} && ends <= system_clock().now()) {
+    return "the time of break-glass is over";
+  }
   return logins_->revocations().problem(session.chain, session.authentication);
+}
+
+void Gateway::end_broken_glass() {
+  {
+    const std::lock_guard lock(glass_mutex_);
+    const auto over = glass_ends_.upper_bound(system_clock().now());
+    if (over == glass_ends_.begin()) return;
+    glass_ends_.erase(glass_ends_.begin(), over);
+  }
+  end_revoked(false);
 }
 
 void Gateway::end_revoked(bool policies) {
@@ -587,6 +607,7 @@ net::Task<void> Gateway::serve_client(Worker& worker, std::unique_ptr<net::Strea
 net::Task<void> Gateway::sweep() {
   while (stop_signals_ == 0) {
     desk_->sweep();
+    end_broken_glass();
     co_await net::Reactor::current().sleep_for(sweep_interval);
   }
 }

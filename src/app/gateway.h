@@ -6,7 +6,9 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +88,7 @@ class Gateway {
                                const std::string& who);
   /// The person behind a user of Slack, by the configuration.
   std::optional<identity::Credential> who_in_slack(const std::string& slack_user) const;
+  void end_broken_glass();
   /// Tells people of a session under break-glass, and keeps it for a review. On any thread.
   Result<void> glass_broken(const Session& session, const std::vector<std::string>& policies);
   /// Ends approvals whose time is up, until the gateway stops.
@@ -116,6 +119,8 @@ class Gateway {
   std::unique_ptr<approval::Webhooks> webhooks_;
   std::unique_ptr<approval::Desk> desk_;
   std::optional<store::BreakGlassStore> break_glass_;
+  std::mutex glass_mutex_;
+  std::set<WallTime> glass_ends_;  // of open sessions under break-glass, to the second
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<postgres::CancelDesk> cancels_;
   std::unique_ptr<postgres::PoolDesk> pools_;

@@ -98,6 +98,7 @@ constexpr const char* kMigrations[] = {
        create index break_glass_open on break_glass (started_us) where reviewed_by = '';)",
     R"(alter table delivery add column urgent integer not null default 0;
        create index delivery_hook on delivery (hook, urgent, number);)",
+    R"(alter table break_glass add column protocol text not null default 'postgres';)",
 };
 
 int bind(sqlite3_stmt* statement, int at, const Value& value) {
