@@ -257,7 +257,7 @@ Webhooks::Webhooks(store::Database& database, const Clock& clock, Random& random
 Webhooks::~Webhooks() {
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    stop_.request_stop();
   }
   changed_.notify_one();
   thread_.join();
@@ -374,11 +374,13 @@ void Webhooks::deliver(const store::DeliveryRow& row) {
       headers.push_back(std::move(header));
     }
   }
-  const auto status = identity::http_post(hook.url, hook.ca_file, headers, row.body);
+  const auto status =
+      identity::http_post(hook.url, hook.ca_file, headers, row.body, stop_.get_token());
   if (status && *status >= 200 && *status < 300) {
     pause = {};
     return drop("delivered");
   }
+  if (stop_.stop_requested()) return;  // it goes out when somebody runs again
   const std::string why = status ? "status " + std::to_string(*status) : status.error().detail;
   const std::int64_t attempts = row.attempts + 1;
   log::warn("webhook not delivered",
@@ -398,25 +400,20 @@ void Webhooks::deliver(const store::DeliveryRow& row) {
   if (!later) log::error("webhook not kept", {{"id", row.id}, {"detail", later.error().detail}});
 }
 
-bool Webhooks::stopping() {
-  const std::lock_guard lock(mutex_);
-  return stopping_;
-}
-
 void Webhooks::work() {
   while (true) {
     std::vector<std::pair<Webhook, std::string>> answers;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, look_again, [&] { return stopping_ || woken_; });
-      if (stopping_) return;
+      changed_.wait_for(lock, look_again, [&] { return stop_.stop_requested() || woken_; });
+      if (stop_.stop_requested()) return;
       woken_ = false;
       answers = std::exchange(answers_, {});
     }
     for (const auto& [hook, body] : answers) {
-      if (stopping()) return;
+      if (stop_.stop_requested()) return;
       (void)identity::http_post(hook.url, hook.ca_file, {{"Content-Type", "application/json"}},
-                                body);
+                                body, stop_.get_token());
     }
     auto rows = store_.due(clock_.now(), batch_max);
     if (!rows) {
@@ -424,7 +421,7 @@ void Webhooks::work() {
       continue;
     }
     for (const store::DeliveryRow& row : *rows) {
-      if (stopping()) return;
+      if (stop_.stop_requested()) return;
       deliver(row);
     }
     if (rows->size() == batch_max) {

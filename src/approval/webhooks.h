@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -81,7 +82,6 @@ class Webhooks {
  private:
   void queue(std::string_view event, const std::function<std::string(const Webhook&)>& body_of);
   void work();
-  bool stopping();
   void deliver(const store::DeliveryRow& row);
   std::chrono::milliseconds wait_after(std::int64_t attempts) const;
 
@@ -99,7 +99,7 @@ class Webhooks {
   };
   std::map<std::string, Pause, std::less<>> pauses_;  // of hooks that do not answer; the thread's
   bool woken_ = false;
-  bool stopping_ = false;
+  std::stop_source stop_;
   std::thread thread_;
 };
 

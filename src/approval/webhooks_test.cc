@@ -1,8 +1,12 @@
 #include "approval/webhooks.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <functional>
+#include <thread>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
@@ -101,6 +105,38 @@ TEST(SlackBody, HasButtonsWhereItShowsAllThatIsApproved) {
   }));
   EXPECT_TRUE(without([](Request& one) { one.actions.resize(1000, one.actions.front()); }));
   EXPECT_TRUE(without([](Request& one) { one.safeguards.resize(1000, one.safeguards.front()); }));
+}
+
+TEST(Webhooks, AReceiverThatDoesNotAnswerHoldsUpNoShutdown) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof(address);
+  auto* const raw = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(listener, raw, size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_EQ(getsockname(listener, raw, &size), 0);
+  auto database = *store::Database::open(":memory:");
+  std::chrono::steady_clock::time_point began;
+  {
+    Webhooks hooks(*database, system_clock(), system_random(),
+                   {{.name = "a",
+                     .url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/",
+                     .secret = "secret",
+                     .events = {"requested"}}});
+    hooks.tell("requested", request(), "alice");
+    const int client = accept(listener, nullptr, nullptr);  // and not a word
+    ASSERT_GE(client, 0);
+    began = std::chrono::steady_clock::now();
+    close(listener);
+    // The socket stays open until it has stopped.
+    std::thread([client] {
+      std::this_thread::sleep_for(4s);
+      close(client);
+    }).detach();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+  // It waits for the next start.
+  EXPECT_EQ(store::DeliveryStore(*database).due(system_clock().now(), 10)->size(), 1U);
 }
 
 /// What Slack refuses a message for.

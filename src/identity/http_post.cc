@@ -10,11 +10,16 @@ std::size_t throw_away(char*, std::size_t, std::size_t size, void*) {
   return size;
 }
 
+/// libcurl asks at least once a second.
+int give_up(void* stop, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const std::stop_token*>(stop)->stop_requested() ? 1 : 0;
+}
+
 }  // namespace
 
 Result<long> http_post(const std::string& url, const std::string& ca_file,
                        const std::vector<std::pair<std::string, std::string>>& headers,
-                       const std::string& body) {
+                       const std::string& body, std::stop_token stop) {
   if (!is_fetchable(url)) return fail(Errc::invalid, "not an https URL");
   const Curl curl = make_curl(url, ca_file);
   if (!curl) return fail(Errc::unavailable, "libcurl");
@@ -30,6 +35,9 @@ Result<long> http_post(const std::string& url, const std::string& ca_file,
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, list.get());
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body.c_str());
   curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, give_up);
+  curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &stop);
   const CURLcode code = curl_easy_perform(handle);
   if (code != CURLE_OK) return fail(Errc::unavailable, curl_easy_strerror(code));
   long status = 0;

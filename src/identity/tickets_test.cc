@@ -92,6 +92,19 @@ TEST_F(TicketsTest, DoesNotOutliveTheTokenItCameFrom) {
   EXPECT_FALSE(tickets.mint(soon, "shop").has_value());
 }
 
+TEST_F(TicketsTest, TakesNewOptions) {
+  auto glass = credential();
+  glass.stated.break_glass = true;
+  const auto ends = [&] {
+    const auto text = tickets.mint(glass, "shop")->text;
+    return tickets.redeem_text(text, "shop")->authentication.expires_at - clock.now();
+  };
+  EXPECT_EQ(ends(), seconds(3600));
+  tickets.use({.ttl_s = seconds(60), .break_glass_s = seconds(120)});
+  EXPECT_EQ(ends(), seconds(120));
+  EXPECT_EQ(tickets.mint(credential(), "shop")->expires_at, clock.now() + seconds(60));
+}
+
 TEST_F(TicketsTest, IsNotBoundToTheKeyThatItsTokenWasBoundTo) {
   auto bound = credential();
   bound.authentication.sender_bound = true;
