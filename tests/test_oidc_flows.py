@@ -41,6 +41,7 @@ connections:
     credential: {{user: postgres, password: "file:target.secret"}}
 policies: ./policies
 """
+FETCHES = r'sallyport_issuer_key_fetches_total\{[^}]*result="ok"\} (\d+)'
 POLICIES = """\
 @id("support") permit (principal in Group::"support", action, resource);
 @id("copilot") permit (principal == Agent::"support-copilot", action, resource)
@@ -182,6 +183,10 @@ class Person:
         return json.loads(self.state.read_text())["access_token"]
 
 
+def metric(gateway, series):
+    return int(re.search(series, gateway.admin.call("GET", "/metrics")[1])[1])
+
+
 @pytest.fixture
 def person(gateway, tmp_path):
     return Person(gateway, tmp_path)
@@ -308,11 +313,29 @@ def test_hostile_tokens(gateway, more, told):
 def test_a_flood_of_unknown_keys_is_no_flood_of_fetches(gateway):
     status, body = gateway.whoami(gateway.mint())
     assert status == 200, body
-    series = r'sallyport_issuer_key_fetches_total\{[^}]*result="ok"\} (\d+)'
-    before = int(re.search(series, gateway.admin.call("GET", "/metrics")[1])[1])
+    before = metric(gateway, FETCHES)
     for number in range(100):
         token = gateway.mint(header={"kid": f"flood-{number}"}, **{"with": "stranger"})
         assert gateway.whoami(token)[0] == 401
-    after = int(re.search(series, gateway.admin.call("GET", "/metrics")[1])[1])
-    assert after - before <= 2
+    assert metric(gateway, FETCHES) - before <= 2
     assert gateway.whoami(gateway.mint())[0] == 200
+
+
+def test_stale_keys(gateway):
+    """A key that the provider took back is of no use once its keys are fetched again, which the first
+    token with the new one makes the gateway do, at most every 30 seconds."""
+    old = gateway.mint()
+    assert gateway.whoami(old)[0] == 200
+    kid = gateway.op.call("POST", "/test/rotate", b"key-2")[1]
+    before = metric(gateway, FETCHES)
+    end = time.monotonic() + 45
+    # Each another kid, for one that was not found is not looked for again at once.
+    while metric(gateway, FETCHES) == before:
+        assert time.monotonic() < end
+        nobodys = gateway.mint(header={"kid": f"nobodys-{time.monotonic()}"}, **{"with": "stranger"})
+        assert gateway.whoami(nobodys)[0] == 401
+        time.sleep(0.5)
+    assert gateway.whoami(gateway.mint(header={"kid": kid}))[0] == 200
+    for stale in (old, gateway.mint()):
+        status, body = gateway.whoami(stale)
+        assert status == 401 and "cannot be verified" in body["detail"], body

@@ -125,6 +125,8 @@ provider.registerGrantType('urn:ietf:params:oauth:grant-type:token-exchange', as
   await next();
 }, ['subject_token', 'subject_token_type', 'scope']);
 
+const next = new Map();
+
 /// A token as a forger would make it: jose signs what it is told.
 async function mint({ header, claims, with: signer }) {
   const now = Math.floor(Date.now() / 1000);
@@ -136,7 +138,8 @@ async function mint({ header, claims, with: signer }) {
   Object.keys(head).forEach((name) => head[name] === null && delete head[name]);
   if (head.alg === 'none') return new UnsecuredJWT(body).encode();
   const secret = {
-    provider: () => importJWK(keys.find((key) => key.alg === head.alg), head.alg),
+    provider: () => importJWK(
+      next.get(head.kid) ?? keys.find((key) => key.alg === head.alg), head.alg),
     stranger: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
     // The classic confusion: the public key's own text as the secret of an HMAC.
     public: async () => Buffer.from(await exportSPKI(await importJWK(
@@ -189,14 +192,36 @@ async function tokens() {
   };
 }
 
+// What the provider shows of its keys: POST /test/rotate retires one, by its kid, in favour of a new one.
+const shown = keys.map(({ d, p, q, dp, dq, qi, ...key }) => key);
+
+function rotate(kid) {
+  shown.splice(shown.findIndex((key) => key.kid === kid), 1);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const made = { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig', kid: `${kid}-next` };
+  next.set(made.kid, made);
+  const { d, ...key } = made;
+  shown.push(key);
+  return made.kid;
+}
+
 const handle = provider.callback();
 server.on('request', (request, response) => {
-  if (request.url === '/test/mint') {
+  const asked = {
+    '/test/mint': (body) => mint(JSON.parse(body)),
+    '/test/rotate': async (body) => rotate(body),
+  }[request.url];
+  if (asked) {
     const parts = [];
     request.on('data', (part) => parts.push(part));
-    request.on('end', () => mint(JSON.parse(Buffer.concat(parts))).then(
-      (token) => response.end(token),
+    request.on('end', () => asked(Buffer.concat(parts).toString()).then(
+      (answer) => response.end(answer),
       (problem) => { response.statusCode = 500; response.end(`${problem.stack}\n`); }));
+    return undefined;
+  }
+  if (request.url === '/jwks') {
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify({ keys: shown }));
     return undefined;
   }
   if (request.url !== '/test/tokens') return handle(request, response);
