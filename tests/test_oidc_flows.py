@@ -321,6 +321,28 @@ def test_a_flood_of_unknown_keys_is_no_flood_of_fetches(gateway):
     assert gateway.whoami(gateway.mint())[0] == 200
 
 
+def test_replay(gateway):
+    """What ended stays ended, and what has been used is of no use: a token after its user logged out, and
+    the token that logged them out, which would end their next login, too."""
+    now = int(time.time())
+    stolen = gateway.mint(claims={"sub": "bob", "iat": now - 5})
+    assert gateway.whoami(stolen)[0] == 200
+    logout = gateway.mint(header={"typ": "logout+jwt"}, claims={
+        "sub": "bob", "aud": "sallyport-cli", "iat": now, "exp": now + 60,
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}}})
+    assert gateway.admin.form("/oauth2/backchannel_logout", {"logout_token": logout})[0] == 200
+    for _ in range(2):
+        status, body = gateway.whoami(stolen)
+        assert status == 401 and "logged out" in body["detail"], body
+    assert gateway.admin.exchange(stolen, gateway.copilot(resource=AUDIENCE))[0] == 400
+    time.sleep(1.1)  # `iat` has seconds
+    again = gateway.mint(claims={"sub": "bob"})
+    assert gateway.whoami(again)[0] == 200
+    status, body = gateway.admin.form("/oauth2/backchannel_logout", {"logout_token": logout})
+    assert (status, body["error"]) == (400, "invalid_request")
+    assert gateway.whoami(again)[0] == 200
+
+
 def test_stale_keys(gateway):
     """A key that the provider took back is of no use once its keys are fetched again, which the first
     token with the new one makes the gateway do, at most every 30 seconds."""
