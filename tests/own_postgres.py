@@ -28,15 +28,22 @@ class OwnPostgres:
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         if self.user:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
-        self.port = free_port()
         self.run("initdb", "-D", self.folder / "data", "-U", superuser, "-A", "trust", "-E", "UTF8",
                  "--locale=C", "-N")
         with open(self.folder / "data/postgresql.conf", "a") as config:
-            config.write(f"port={self.port}\nlisten_addresses='127.0.0.1'\nfsync=off\n"
-                         f"unix_socket_directories=''\nshared_buffers='16MB'\n")
+            config.write("listen_addresses='127.0.0.1'\nfsync=off\n"
+                         "unix_socket_directories=''\nshared_buffers='16MB'\n")
             for line in settings:
                 config.write(line + "\n")
-        self.start()
+        for attempts_left in (2, 1, 0):
+            self.port = free_port()
+            with open(self.folder / "data/postgresql.conf", "a") as config:
+                config.write(f"port={self.port}\n")
+            try:
+                return self.start()
+            except AssertionError:  # somebody took the port since
+                if attempts_left == 0 or "could not bind" not in self.log():
+                    raise
 
     def run(self, program, *arguments):
         done = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True,
