@@ -37,8 +37,6 @@ namespace sallyport::postgres {
 
 using net::Task;
 
-class Conversation;
-
 /// One per worker. serve() runs for thousands of clients at once.
 class Adapter {
  public:
