@@ -222,12 +222,13 @@ def test_large_bodies_stream_both_ways(gateway, target):
 
 
 def test_an_answer_is_passed_on_piece_by_piece(gateway, target):
-    go_on = threading.Event()
+    opened, go_on = threading.Event(), threading.Event()
     def events(handler, _):
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
         handler.send_header("Connection", "close")
         handler.end_headers()
+        assert opened.wait(10)  # the client has the head before there is an event
         handler.wfile.write(b"data: one\n\n")
         handler.wfile.flush()
         go_on.wait(10)
@@ -235,6 +236,7 @@ def test_an_answer_is_passed_on_piece_by_piece(gateway, target):
         handler.close_connection = True
     target.special["/events"] = events
     with requests.get(f"{gateway.url}/c/crm/events", headers=gateway.bearer(), stream=True) as answer:
+        opened.set()
         lines = answer.iter_lines()
         assert next(lines) == b"data: one"  # before the target has said the rest
         go_on.set()

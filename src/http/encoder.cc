@@ -15,11 +15,13 @@ namespace {
 constexpr std::array<std::string_view, 5> framing_fields{"Content-Length", "Transfer-Encoding",
                                                          "Connection", "Trailer", "Keep-Alive"};
 
+constexpr std::size_t usual_head_bytes = 1024;
+
 Result<void> append_headers(std::string& to, const Headers& headers) {
   for (const auto& header : headers.all) {
     auto good = check_field(header);
     if (!good) return good;
-    fmt::format_to(std::back_inserter(to), "{}: {}\r\n", header.name, header.value);
+    to.append(header.name).append(": ").append(header.value).append("\r\n");
   }
   return ok();
 }
@@ -58,7 +60,9 @@ Result<std::string> encode_head(const Response& response, BodyForm body, bool cl
   const int status = response.status;
   auto possible = check_form(status, body);
   if (!possible) return fail(possible);
-  auto bytes = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
+  std::string bytes;
+  bytes.reserve(usual_head_bytes);
+  fmt::format_to(std::back_inserter(bytes), "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
   auto appended = append_headers(bytes, response.headers);
   if (!appended) return fail(appended);
   append_form(bytes, body);
@@ -78,7 +82,9 @@ Result<std::string> encode_head(const Request& request, BodyForm body) {
   const auto host = request.headers.get("Host");
   if (!host || !is_host(*host)) return fail(Errc::invalid, "no usable Host");
 
-  auto bytes = fmt::format("{} {} HTTP/1.1\r\n", request.method, target);
+  std::string bytes;
+  bytes.reserve(usual_head_bytes);
+  bytes.append(request.method).append(" ").append(target).append(" HTTP/1.1\r\n");
   auto appended = append_headers(bytes, request.headers);
   if (!appended) return fail(appended);
   append_form(bytes, body);

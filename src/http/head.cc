@@ -24,6 +24,8 @@ constexpr std::array<std::string_view, 13> single_fields{"Authorization",
                                                          "Sec-WebSocket-Version",
                                                          "Sec-WebSocket-Accept"};
 
+constexpr std::size_t usual_headers = 16;
+
 constexpr std::array<std::string_view, 6> connection_tokens{
     "close", "keep-alive", "upgrade", "te", "http2-settings", "proxy-connection"};
 
@@ -70,6 +72,7 @@ Decoded<bool> HeadReader::take(Bytes& input) {
 }
 
 Decoded<void> HeadReader::add_header(std::string_view line) {
+  if (headers.all.empty()) headers.all.reserve(usual_headers);
   if (headers.all.size() == limits_.headers_max) return reject(431, "too many header fields");
   auto header = parse_header(line);
   if (!header) return reject(header);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "content/media_type.h"
 #include "http/text.h"
 #include "net/both.h"
 #include "net/reactor.h"
@@ -426,6 +427,12 @@ Task<void> Exchange::relay(Upstream& upstream) {
   reusable_ = head->reusable;
   if (masker && head->body != Body::none) {
     co_return co_await relay_masked(upstream, *head, *std::move(masker));
+  }
+  // Events may be long in coming, and a client waits for the head to know that they will.
+  const auto type = content::parse_media_type(head->headers.get("Content-Type").value_or(""));
+  if (type && type->essence == "text/event-stream") {
+    const bool sent = co_await release();
+    if (!sent) co_return;
   }
   co_await relay_body(upstream, *head);
 }

@@ -193,6 +193,7 @@ bool is_owned(std::string_view name) {
 http::Headers request_fields(const http::Request& request, const Route& route,
                              const ClientFacts& client) {
   http::Headers fields;
+  fields.all.reserve(request.headers.all.size() + 6);
   fields.add("Host", route.target->authority);
   const bool masked = !route.target->masking.idle();
   std::string encodings;
@@ -219,6 +220,7 @@ http::Headers request_fields(const http::Request& request, const Route& route,
 
 http::Headers response_fields(const http::ResponseHead& head, const Route& route) {
   http::Headers fields;
+  fields.all.reserve(head.headers.all.size());
   for (const auto& [name, value] : head.headers.all) {
     const std::string key = http::lower(name);
     // A challenge would be for the gateway's own credential; Alt-Svc leads past the gateway.

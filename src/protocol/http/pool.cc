@@ -44,7 +44,8 @@ Task<Result<Pool::Taken>> Pool::take(const Permit& session,
 
 void Pool::give_back(std::unique_ptr<Upstream> upstream) {
   const Target& target = upstream->target();
-  if (closed_ || !upstream->quiet() || idle_of(target) >= target.idle_max) return;
+  // Whether something is left on it is asked when it is taken again: a system call.
+  if (closed_ || idle_of(target) >= target.idle_max) return;
   const SteadyTime until = net::Reactor::current().now() + target.idle_s_max;
   idle_.push_back({std::move(upstream), until});
   if (timer_ != nullptr) return;
