@@ -121,8 +121,8 @@ std::string in_code(const SlackText& shown) {
   return "```" + shown.text + "```";
 }
 
-boost::json::object mrkdwn(std::string text) {
-  return {{"type", "section"}, {"text", {{"type", "mrkdwn"}, {"text", std::move(text)}}}};
+boost::json::object mrkdwn(std::string_view text) {
+  return {{"type", "section"}, {"text", {{"type", "mrkdwn"}, {"text", text}}}};
 }
 
 boost::json::object button(std::string_view label, std::string_view action, std::string_view style,
