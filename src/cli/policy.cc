@@ -77,11 +77,7 @@ Result<Command> command_of(const PolicyQuestion& question, const PolicyTools& to
   } else if (action.name != "connect") {
     return fail(Errc::invalid, "--action " + action.name + " needs --resource");
   }
-  if (action.name.starts_with("sql:")) {
-    command.context = SqlContext{
-        .kind = action.name.substr(4), .hash = "of the command", .has_where = question.has_where};
-  }
-  if (action.name.starts_with("http:")) command.context = HttpContext{.hash = "of the command"};
+  command.context = context_of(action.name, question.has_where);
   command.actions.push_back(std::move(action));
   return command;
 }
@@ -327,6 +323,16 @@ void add_explain(CLI::App& parent, PolicyTools tools) {
 }
 
 }  // namespace
+
+CommandContext context_of(std::string_view action, bool has_where) {
+  const auto sql = [&](std::string_view kind) {
+    return SqlContext{.kind = std::string(kind), .hash = "of the command", .has_where = has_where};
+  };
+  if (action.starts_with("sql:")) return sql(action.substr(4));
+  if (action == "reveal" || action == "unfilter" || action == "unlimited") return sql("select");
+  if (action.starts_with("http:")) return HttpContext{.hash = "of the command"};
+  return {};
+}
 
 Result<std::shared_ptr<const policy::Policies>> check_policies(
     const std::filesystem::path& folder) {

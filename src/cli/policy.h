@@ -66,6 +66,9 @@ Result<std::shared_ptr<const policy::Policies>> check_policies(const std::filesy
 Result<Explanation> explain_policy(const PolicyQuestion& question, const PolicyTools& tools,
                                    WallTime now);
 
+/// What policies may know of a command with this action, where there is no text to say it.
+CommandContext context_of(std::string_view action, bool has_where);
+
 /// For people, and for programs.
 std::string to_text(const Explanation& explanation);
 std::string to_json(const Explanation& explanation);

@@ -413,14 +413,7 @@ class Run {
     } else {
       command.kind = "test";
       command.actions.push_back(*test.action);
-      if (test.action->name.starts_with("sql:")) {
-        command.context = SqlContext{.kind = test.action->name.substr(4),
-                                     .hash = "of the command",
-                                     .has_where = test.has_where};
-      }
-      if (test.action->name.starts_with("http:")) {
-        command.context = HttpContext{.hash = "of the command"};
-      }
+      command.context = context_of(test.action->name, test.has_where);
     }
     if (auto* const sql = std::get_if<SqlContext>(&command.context)) {
       sql->read_only_transaction = !policies_.may_write(test.session);
