@@ -158,11 +158,27 @@ def test_trailers_are_refused_and_those_of_a_target_dropped(gateway, target):
 
     target.special["/trailers"] = with_trailers
     with wire(gateway) as client:
-        stream = client.request(fields(gateway, "/notes", "POST"), b"hello", trailers=[("x-sum", "1")])
-        assert client.finish(stream)[0] in (None, 400)
+        for body in (b"hello", None):
+            head = fields(gateway, "/notes", "POST")
+            stream = client.request(head, body, end=False, trailers=[("x-sum", "1")])
+            assert client.finish(stream)[0] in (None, 400)
         stream = client.request(fields(gateway, "/trailers"))
         assert client.finish(stream) == (200, b"ok")
         assert "trailer" not in dict(client.fields[stream]) and "x-sum" not in dict(client.fields[stream])
+
+
+def test_a_body_whose_end_comes_with_its_head_ends_at_the_target(gateway, target):
+    """Chunks that never end would take in the next request on a connection that is kept."""
+    with wire(gateway) as client:
+        for _ in range(3):
+            stream = client.next_id
+            client.next_id += 2
+            head = client.pack(fields(gateway, "/notes", "POST"))
+            client.send(frame(HEADERS, END_HEADERS, stream, head) + frame(DATA, END_STREAM, stream))
+            status, body = client.finish(stream)
+            assert status == 200 and json.loads(body)["bytes"] == 0, body
+            stream = client.request(fields(gateway, "/customers/7"))
+            assert client.finish(stream)[0] == 200
 
 
 def test_an_answer_waits_for_the_clients_window_and_others_do_not(gateway, target):
@@ -340,6 +356,21 @@ def test_a_flood_of_frames_without_content_ends_the_connection(gateway, what):
                 client.send(b"".join(FLOODS[what](i) for _ in range(200)))
         client.until_over()
         assert client.over and client.away in (ENHANCE_YOUR_CALM, None)
+
+
+def test_refused_streams_of_a_client_that_does_not_read_end_the_connection(gateway):
+    with wire(gateway, seconds=20) as client:
+        section = client.pack([(":method", "GET")])
+        sent = 0
+        with pytest.raises(OSError):
+            for _ in range(2000):
+                out = b""
+                for _ in range(200):
+                    out += frame(HEADERS, END_HEADERS | END_STREAM, client.next_id, section)
+                    client.next_id += 2
+                client.send(out)
+                sent += 200
+        assert sent < 100_000
 
 
 def test_a_flood_of_empty_data_ends_the_connection(gateway):

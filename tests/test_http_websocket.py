@@ -205,6 +205,46 @@ def test_one_ends_with_its_session(gateway, chat):
         time.sleep(0.5)
 
 
+def test_one_ends_when_it_could_not_be_opened_any_more(gateway, chat):
+    policies = gateway.folder / "policies/all.cedar"
+    before = policies.read_text()
+
+    async def talk():
+        async with connect(gateway, user="mallory") as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
+            policies.write_text(before + '@id("no") forbid (principal == User::"mallory", '
+                                         'action == Action::"http:websocket", resource);\n')
+            gateway.process.send_signal(1)  # SIGHUP
+            with pytest.raises(websockets.ConnectionClosed):
+                await asyncio.wait_for(client.recv(), 5)
+
+    try:
+        asyncio.run(talk())
+    finally:
+        policies.write_text(before)
+        gateway.process.send_signal(1)
+        time.sleep(0.5)
+
+
+def test_one_ends_with_the_token_that_opened_it(gateway, chat):
+    ends = int(time.time()) + 4
+
+    async def talk():
+        where = f"ws://127.0.0.1:{gateway.ports['http']}/c/crm/chat"
+        async with websockets.connect(where, extra_headers=gateway.bearer("mallory", exp=ends)) as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
+            with pytest.raises(websockets.ConnectionClosed):
+                while True:
+                    await asyncio.sleep(0.5)
+                    await client.send("still here")
+                    await asyncio.wait_for(client.recv(), 5)
+                    assert time.time() < ends + 3
+
+    asyncio.run(talk())
+
+
 def test_a_message_with_the_gateways_credential_is_withheld(gateway, chat):
     async def listen():
         async with connect(gateway, "/chat/secret") as client:

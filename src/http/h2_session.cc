@@ -100,6 +100,14 @@ struct H2Session::Callbacks {
     return session.flooded_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
   }
 
+  /// nghttp2 answers these by itself, and keeps the answers until somebody reads them.
+  static int invalid_frame_received(nghttp2_session* /*session*/, const nghttp2_frame* /*frame*/,
+                                    int /*error*/, void* self) noexcept {
+    H2Session& session = of(self);
+    session.chore();
+    return session.flooded_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+  }
+
   static int frame_sent(nghttp2_session* /*session*/, const nghttp2_frame* frame,
                         void* self) noexcept {
     H2Session& of_frame = of(self);
@@ -167,6 +175,8 @@ H2Session::H2Session(Role role, const H2Limits& limits, H2Events& events)
   nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, Callbacks::invalid_header);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::data);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Callbacks::frame_received);
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks,
+                                                               Callbacks::invalid_frame_received);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Callbacks::frame_sent);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::closed);
   nghttp2_option* option = nullptr;
@@ -247,7 +257,8 @@ Result<void> H2Session::receive(Bytes bytes, SteadyTime now) {
   }
   const ssize_t taken = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  if (taken == static_cast<ssize_t>(bytes.size())) return ok();
+  flooded_ |= nghttp2_session_get_outbound_queue_size(session_) > limits_.answers_max;
+  if (taken == static_cast<ssize_t>(bytes.size()) && !flooded_) return ok();
   if (flooded_ || taken == NGHTTP2_ERR_FLOODED) {
     go_away(H2Error::enhance_your_calm);
     return fail(Errc::too_large, "HTTP/2: too many frames without content");

@@ -26,6 +26,7 @@ struct H2Limits {
   std::uint32_t connection_window_bytes = 1024 * 1024;  // and all of them together
   std::size_t chores_max = 1000;  // frames without content that come faster than they are earned
   std::size_t chores_per_s = 50;
+  std::size_t answers_max = 5000;  // frames that wait to be sent
   HeadLimits head;
 };
 

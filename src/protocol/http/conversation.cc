@@ -50,6 +50,11 @@ void Conversation::end_if_revoked(bool policies) {
     Opened& opened = **at++;
     if (!opened.closing.empty()) continue;
     auto why = policies ? guard().must_end(opened.session) : guard().revoked(opened.session);
+    if (!why && policies) {
+      for (Exchange* const exchange : exchanges_) {
+        if (exchange->opened() == &opened && !exchange->may_stay_open()) exchange->end("policies");
+      }
+    }
     if (!why) continue;
     metrics::counter("sallyport_sessions_revoked_total",
                      "Open sessions that were ended because their right to be connected was gone.",

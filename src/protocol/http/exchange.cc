@@ -276,7 +276,8 @@ Task<void> Exchange::over(Upstream& upstream) {
     failure_ = std::move(sent.error());
     co_return;
   }
-  if (channel_.body_done() && !body_held_) {
+  // What the head told the target to be in chunks needs its end, even if nothing is left to come.
+  if (channel_.body_done() && !body_held_ && !is_chunked(head_)) {
     body_sent_ = true;
     co_return co_await relay(upstream);
   }
@@ -482,13 +483,13 @@ Task<void> Exchange::relay_masked(Upstream& upstream, const http::ResponseHead& 
       released_ += safe.size();
       if (!safe.empty()) channel_.body(safe);
       if (taken && last) {
-        channel_.finish();
         // The client sees the end only after that is recorded.
         if (!settle("")) {
           unrecorded_ = true;
           failure_ = Error(Errc::io, "not recorded");
           co_return;
         }
+        channel_.finish();
       } else if (safe.empty()) {
         continue;  // also with the head: until something of the body is known to be fine
       }

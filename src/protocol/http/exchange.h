@@ -37,6 +37,8 @@ class Exchange {
   /// Whose request it is; null until that is known, and once it is over.
   const Opened* opened() const { return opened_; }
   const Channel* channel() const { return &channel_; }
+  /// False of a WebSocket that could not be opened any more: nobody decides about its messages.
+  bool may_stay_open();
 
  private:
   // exchange.cc
@@ -67,6 +69,8 @@ class Exchange {
   Task<void> relay_websocket(Upstream& upstream, const http::ResponseHead& head);
   Task<void> from_client(Upstream& upstream);
   Task<void> from_target(Upstream& upstream);
+  bool expired() const;
+  SteadyTime websocket_deadline() const;
 
   // holding.cc
   Task<std::expected<Permit, Refusal>> hold(HeldCommand held);

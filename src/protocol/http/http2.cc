@@ -46,7 +46,7 @@ class Http2::Stream final : public Channel {
     if (request_->framing.length > bytes_max) return http::reject(413, "body too large");
     return {};
   }
-  bool body_done() const override { return ended_ && received_.empty(); }
+  bool body_done() const override { return ended_ && received_.empty() && !trailers_; }
 
   Task<http::Decoded<Bytes>> read(SteadyTime deadline) override {
     consume();
@@ -78,6 +78,7 @@ class Http2::Stream final : public Channel {
   }
 
   Task<void> respond(http::Response response) override {
+    body_.clear();  // of an answer that was begun and not sent
     response.headers.add("Date", http_date(of_.guard().clock().now()));
     response.headers.add("X-Content-Type-Options", "nosniff");
     const bool bodiless = response.status == 204 || response.status == 304;
@@ -108,17 +109,13 @@ class Http2::Stream final : public Channel {
   Result<void> switch_to_websocket(const http::Headers& /*headers*/) override {
     return fail(Errc::invalid, "no stream of HTTP/2 asks for it");
   }
-  void body(std::string_view piece) override {
-    say_head(false);
-    of_.session_.give(id_, piece);
-  }
-  void finish() override {
-    say_head(true);
-    of_.session_.finish(id_);
-    finished_ = true;
-  }
+  void body(std::string_view piece) override { body_ += piece; }
+  void finish() override { finished_ = true; }
   Task<bool> flush() override {
-    say_head(false);
+    say_head(finished_ && body_.empty());
+    if (!body_.empty()) of_.session_.give(id_, body_);
+    body_.clear();
+    if (finished_) of_.session_.finish(id_);
     of_.tell_writer();
     if (of_.session_.waiting(id_) > waiting_bytes_max) {
       co_await taken([this] { return of_.session_.waiting(id_) == 0; });
@@ -201,7 +198,8 @@ class Http2::Stream final : public Channel {
   Http2& of_;
   const std::int32_t id_;
   const http::Decoded<http::RequestHead> request_;
-  std::vector<http::Header> head_;  // of the answer, gathered
+  std::vector<http::Header> head_;  // of the answer, gathered until flush()
+  std::string body_;                // the same
   ByteVector received_;             // of the body, within the stream's window
   ByteVector given_;                // the piece that is in use
   std::uint64_t bytes_left_ = 0;

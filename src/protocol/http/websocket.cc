@@ -79,12 +79,39 @@ Task<void> Exchange::relay_websocket(Upstream& upstream, const http::ResponseHea
   if (!flushed) channel_.abort();
 }
 
+bool Exchange::may_stay_open() {
+  if (!head_.websocket || !permit_) return true;
+  Command command = permit_->command();
+  const auto decision =
+      guard().safeguards(opened_->session, command.context, command.actions, nullptr);
+  if (decision->verdict == Verdict::deny) return false;
+  if (route_.target->masking.idle()) return true;
+  command.safeguards.clear();
+  const auto masks = masks_of(guard(), opened_->session, route_, &adapter().decisions_, command);
+  return masks && command.safeguards.empty();
+}
+
+bool Exchange::expired() const {
+  const WallTime expires = opened_->session.authentication.expires_at;
+  return expires != WallTime{} && expires <= guard().clock().now();
+}
+
+/// Nobody decides about its messages, so it is not open longer than what opened it is good for.
+SteadyTime Exchange::websocket_deadline() const {
+  const SteadyTime now = net::Reactor::current().now();
+  const SteadyTime idle = now + route_.target->websocket_idle_s_max;
+  const WallTime expires = opened_->session.authentication.expires_at;
+  if (expires == WallTime{}) return idle;
+  return std::min(idle, now + (expires - guard().clock().now()));
+}
+
 Task<void> Exchange::from_client(Upstream& upstream) {
   net::Reactor& reactor = net::Reactor::current();
   WebSocketReader reader(WebSocketReader::From::client, route_.target->websocket_message_bytes_max);
   std::string out;
   while (true) {
-    auto piece = co_await channel_.read(reactor.now() + route_.target->websocket_idle_s_max);
+    auto piece = co_await channel_.read(websocket_deadline());
+    if (!piece && expired()) close_code_ = 1008;
     if (!piece || piece->empty()) break;  // it has left, or the target's side is over
     Bytes input = *piece;
     while (!input.empty()) {
@@ -113,11 +140,11 @@ Task<void> Exchange::from_client(Upstream& upstream) {
 }
 
 Task<void> Exchange::from_target(Upstream& upstream) {
-  net::Reactor& reactor = net::Reactor::current();
   WebSocketReader reader(WebSocketReader::From::server, route_.target->websocket_message_bytes_max);
   std::string out;
   for (bool open = true; open;) {
-    auto piece = co_await upstream.next_raw(reactor.now() + route_.target->websocket_idle_s_max);
+    auto piece = co_await upstream.next_raw(websocket_deadline());
+    if (!piece && expired()) close_code_ = 1008;
     if (!piece) break;
     Bytes input = *piece;
     while (open && !input.empty()) {
