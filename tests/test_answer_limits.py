@@ -167,6 +167,22 @@ def test_what_stands_behind_it_in_the_pipeline_is_skipped_as_the_client_thinks(s
             assert client.ask("select count(*) from log")[1] == "D:0"
 
 
+def test_a_write_before_it_in_the_batch_is_not_told_to_be_undone(shop):
+    with RawClient(shop, "alice") as client:
+        client.send(parse("w", "insert into log values (1)"), bind("", "w"), execute(),
+                    parse("r", f"select i from numbers limit {ROWS + 50}"), bind("", "r"), execute(), SYNC)
+        seen = []
+        with pytest.raises(EOFError):
+            while True:
+                seen.append(client.read())
+        assert seen[-1][0] == "E" and b"SFATAL" in seen[-1][1] and b"may hold" in seen[-1][1]
+    with RawClient(shop, "alice") as client:  # and what an earlier batch wrote is of no matter
+        client.send(parse("w", "insert into log values (2)"), bind("", "w"), execute(), SYNC)
+        client.until()
+        client.send(parse("r", f"select i from numbers limit {ROWS + 50}"), bind("", "r"), execute(), SYNC)
+        assert client.until()[-2:] == ["E:54000", "Z:I"]
+
+
 def test_a_write_that_returns_too_much_ends_the_session(shop):
     with pytest.raises(psycopg.OperationalError, match="may hold"):
         with psycopg.connect(shop.dsn("alice"), autocommit=True) as alice:

@@ -13,7 +13,7 @@ import urllib.parse
 import psycopg
 import pytest
 from agents import Admin
-from conftest import Demo
+from conftest import Demo, port_base
 from own_postgres import free_port
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -251,7 +251,7 @@ def test_what_is_refused_is_not_sent_again(shop, receiver):
 
 
 def test_what_is_not_told_yet_survives_a_restart(tmp_path):
-    port, options = free_port(), ("--port-base", str(free_port()))
+    port, options = free_port(), port_base()
     before = Shop(tmp_path, port, *options)
     request, _ = before.ask("delete from orders where id = 900004")
     before.call("dana", "POST", f"/{request}/deny")

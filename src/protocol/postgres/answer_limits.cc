@@ -117,7 +117,7 @@ void Conversation::cut_off(Reply& head, const policy::AnswerLimits& most) {
   };
   const auto sync = std::ranges::find(replies_, Expect::sync, &Reply::expect);
   const auto behind = extended ? sync : std::next(replies_.begin());
-  if (std::any_of(replies_.begin(), behind, changes)) {
+  if ((extended && batch_changed_) || std::any_of(replies_.begin(), behind, changes)) {
     return end("limit", "54000", message + "; what the statement changed may hold");
   }
   append_error(client_out_.end(),

@@ -309,6 +309,7 @@ class Conversation {
   char transaction_ = 'I';           // as the last ReadyForQuery said
   std::uint64_t batch_ = 1;          // of the client's extended messages, up to its next Sync
   bool batch_forwarded_ = false;     // something of this batch went to the server
+  bool batch_changed_ = false;       // what was executed up to here may have, since the last Sync
   bool skipping_ = false;            // an error in this batch: everything up to Sync is discarded
   const Permit* copy_in_ = nullptr;  // the command whose copy data the client is sending
   bool copy_piece_open_ = false;     // the beginning of a CopyData went to the server, not its end

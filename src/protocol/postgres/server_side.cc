@@ -499,6 +499,7 @@ Result<void> Conversation::finish_execute(Reply& head, const Message& message) {
   }
   copy_in_ = nullptr;
   if (head.cut_off) note_cut_off(outcome);
+  batch_changed_ |= !portal.permit->command().read_only;
   if (auto settled = guard_.settle(*std::exchange(portal.permit, std::nullopt), outcome);
       !settled) {
     return fail(Errc::io, settled.error().detail);
@@ -648,6 +649,7 @@ Result<void> Conversation::on_ready(Reply& head, const Message& message) {
       if (!head.answered) return unexpected(message, "for a statement it had to refuse");
       break;
     case Expect::sync:
+      batch_changed_ = false;
       break;
     case Expect::label:
       // The state of the transaction is what it was, and the client has not asked.
