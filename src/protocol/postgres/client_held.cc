@@ -18,6 +18,9 @@ namespace {
 constexpr std::chrono::seconds look_at_client{1};
 // Another node may have changed the request, which tells nobody here.
 constexpr std::chrono::seconds look_at_store{15};
+constexpr std::size_t list_statements_max = 500;
+// A list may not keep the worker from its other sessions.
+constexpr std::size_t list_statements_per_turn = 20;
 
 std::string how_to(const approval::Request& request) {
   return "`sallyport approvals show " + request.id + "`";
@@ -133,7 +136,12 @@ Task<std::expected<std::vector<std::string>, Refusal>> Conversation::items_of(
                          "ask for it alone"));
   };
   const std::shared_ptr<const sql::Analysis> analysis = asked.analysis;
+  if (analysis->statements.size() > list_statements_max) {
+    co_return not_one(list_statements_max + 1,
+                      fmt::format("a list has at most {}", list_statements_max));
+  }
   for (std::size_t i = 0; i < analysis->statements.size(); ++i) {
+    if (i % list_statements_per_turn == 0) co_await net::Reactor::current().yield();
     const sql::Statement& statement = analysis->statements[i];
     Asked one = co_await ask("query", text.substr(statement.offset, statement.length));
     if (one.refusal) co_return not_one(i + 1, one.refusal->reason);
