@@ -114,7 +114,7 @@ Result<void> append_fields(std::vector<Header>& to, const Headers& headers, Body
     if (std::ranges::find(of_connection, name) != of_connection.end()) {
       return fail(Errc::invalid, "a field about the connection");
     }
-    if (name != "host") to.push_back({std::move(name), header.value});
+    to.push_back({std::move(name), header.value});
   }
   if (body.kind == BodyForm::Kind::length) {
     to.push_back({"content-length", std::to_string(body.length)});
@@ -159,50 +159,11 @@ Decoded<RequestHead> read_request_fields(std::vector<Header> fields, bool ended,
   return head;
 }
 
-Decoded<ResponseHead> read_response_fields(std::vector<Header> fields, bool ended, bool to_head) {
-  Pseudo pseudo(fields);
-  const auto status = pseudo.take(":status");
-  if (!status || !pseudo.empty()) return reject(400, "bad pseudo-header fields");
-  const bool number = status->size() == 3 && std::ranges::all_of(*status, is_digit);
-  if (!number || status->front() < '1' || status->front() > '5') return reject(400, "bad status");
-  auto headers = read_fields(std::move(fields), {});
-  if (!headers) return reject(headers);
-  auto framing = read_framing(*headers, ended);
-  if (!framing) return reject(framing);
-
-  ResponseHead head{.status = std::stoi(*status), .headers = std::move(*headers)};
-  head.says_length = framing->kind == Framing::Kind::length;
-  head.length = framing->length;
-  head.reusable = true;
-  const bool bodiless = to_head || head.status < 200 || head.status == 204 || head.status == 304;
-  if (bodiless) return head;
-  if (ended && framing->length > 0) return reject(400, "content-length without a body");
-  if (ended && !head.says_length) return head;
-  head.body = head.says_length ? ResponseHead::Body::length : ResponseHead::Body::chunked;
-  return head;
-}
-
 Result<std::vector<Header>> fields_of(const Response& response, BodyForm body) {
   auto possible = check_form(response.status, body);
   if (!possible) return fail(possible);
   std::vector<Header> fields{{":status", std::to_string(response.status)}};
   auto appended = append_fields(fields, response.headers, body);
-  if (!appended) return fail(appended);
-  return fields;
-}
-
-Result<std::vector<Header>> fields_of(const Request& request, BodyForm body,
-                                      std::string_view scheme) {
-  // Checked by the encoder of HTTP/1.1: what it would not say is not said in other words.
-  auto possible = encode_head(request, body);
-  if (!possible) return fail(possible);
-  std::string path = encode_path(request.path);
-  if (!request.query.empty()) path += "?" + request.query;
-  std::vector<Header> fields{{":method", request.method},
-                             {":scheme", std::string(scheme)},
-                             {":authority", std::string(request.headers.get("Host").value_or(""))},
-                             {":path", std::move(path)}};
-  auto appended = append_fields(fields, request.headers, body);
   if (!appended) return fail(appended);
   return fields;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Heads of HTTP/2 (RFC 9113 section 8) from and to the same values as those of HTTP/1.1. What two
+// Heads of HTTP/2 (RFC 9113 section 8): requests to, and answers from, the same values as those of
+// HTTP/1.1. What two
 // readers could understand differently is refused here as there, and in the same words.
 
 #include <vector>
@@ -9,7 +10,6 @@
 #include "http/head.h"
 #include "http/message.h"
 #include "http/request_decoder.h"
-#include "http/response_decoder.h"
 
 namespace sallyport::http {
 
@@ -17,13 +17,8 @@ namespace sallyport::http {
 /// first. `host` becomes Host, which :authority must agree with; crumbs of a cookie become one.
 Decoded<RequestHead> read_request_fields(std::vector<Header> fields, bool ended,
                                          const HeadLimits& limits);
-/// Of an answer, interim (1xx, without a body) or final. `to_head`: it answers HEAD.
-Decoded<ResponseHead> read_response_fields(std::vector<Header> fields, bool ended, bool to_head);
 
 /// Fail with invalid as encode_head() does.
 Result<std::vector<Header>> fields_of(const Response& response, BodyForm body);
-/// `request.headers` must hold the Host, which becomes :authority.
-Result<std::vector<Header>> fields_of(const Request& request, BodyForm body,
-                                      std::string_view scheme);
 
 }  // namespace sallyport::http

@@ -96,25 +96,6 @@ TEST(Http2Fields, AreLimitedAsLinesAre) {
   EXPECT_EQ(status_of(get({{"a", ""}, {"b", ""}, {"c", ""}, {"d", ""}}), true, limits), 431);
 }
 
-TEST(Http2Fields, OfAnAnswerSayWhetherABodyFollows) {
-  const auto plain = read_response_fields({{":status", "200"}}, false, false);
-  ASSERT_TRUE(plain);
-  EXPECT_EQ(plain->body, ResponseHead::Body::chunked);
-  const auto known =
-      read_response_fields({{":status", "200"}, {"content-length", "3"}}, false, false);
-  ASSERT_TRUE(known);
-  EXPECT_EQ(known->body, ResponseHead::Body::length);
-  EXPECT_EQ(read_response_fields({{":status", "200"}}, true, false)->body,
-            ResponseHead::Body::none);
-  EXPECT_EQ(read_response_fields({{":status", "304"}, {"content-length", "3"}}, true, false)->body,
-            ResponseHead::Body::none);
-  for (const char* status : {"", "20", "2000", "abc", "600", "099", "+20"}) {
-    EXPECT_FALSE(read_response_fields({{":status", status}}, true, false)) << status;
-  }
-  EXPECT_FALSE(read_response_fields({{"x", "y"}}, true, false));
-  EXPECT_FALSE(read_response_fields({{":status", "200"}, {"connection", "x"}}, true, false));
-}
-
 TEST(Http2Fields, AreWrittenInLowerCaseAndNeverAboutAConnection) {
   Response response{.status = 200};
   response.headers.add("X-Upper", "v");

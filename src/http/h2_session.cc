@@ -13,8 +13,7 @@ struct H2Session::Stream {
   std::vector<Header> fields;  // of the head that is coming
   std::size_t header_bytes = 0;
   bool too_large = false;
-  bool has_head = false;  // a final one: what follows are trailers
-  bool ended = false;     // by the peer
+  bool has_head = false;  // what follows are trailers
   std::string body;       // of ours, not sent yet, from `sent` on
   std::size_t sent = 0;
   bool finished = false;  // nothing follows `body`
@@ -85,10 +84,6 @@ struct H2Session::Callbacks {
       case NGHTTP2_DATA:
         if (frame->hd.length == 0) session.chore();
         if (ended) session.take_end(frame->hd.stream_id);
-        break;
-      case NGHTTP2_GOAWAY:
-        session.chore();
-        session.events_.on_going_away(frame->goaway.last_stream_id);
         break;
       case NGHTTP2_SETTINGS:
         // Each makes an answer, and may move every window.
@@ -166,8 +161,7 @@ std::vector<nghttp2_nv> pairs_of(const std::vector<Header>& fields) {
 
 }  // namespace
 
-H2Session::H2Session(Role role, const H2Limits& limits, H2Events& events)
-    : role_(role), limits_(limits), events_(events) {
+H2Session::H2Session(const H2Limits& limits, H2Events& events) : limits_(limits), events_(events) {
   nghttp2_session_callbacks* callbacks = nullptr;
   SALLYPORT_CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, Callbacks::begin_headers);
@@ -185,21 +179,16 @@ H2Session::H2Session(Role role, const H2Limits& limits, H2Events& events)
   nghttp2_option_set_max_continuations(option, 8);
   nghttp2_option_set_stream_reset_rate_limit(option, 200, 20);
   nghttp2_option_set_max_reserved_remote_streams(option, 0);
-  // Requests of different people share a connection to a target: no table that one could probe.
-  if (role == Role::client) nghttp2_option_set_max_deflate_dynamic_table_size(option, 0);
-  const int made = role == Role::server
-                       ? nghttp2_session_server_new2(&session_, callbacks, this, option)
-                       : nghttp2_session_client_new2(&session_, callbacks, this, option);
+  const int made = nghttp2_session_server_new2(&session_, callbacks, this, option);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   SALLYPORT_CHECK(made == 0);
 
-  std::vector<nghttp2_settings_entry> settings{
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams_max},
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window_bytes},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
-       static_cast<std::uint32_t>(limits.head.header_bytes_max)}};
-  if (role == Role::client) settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  const std::array<nghttp2_settings_entry, 3> settings{
+      {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams_max},
+       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window_bytes},
+       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+        static_cast<std::uint32_t>(limits.head.header_bytes_max)}}};
   SALLYPORT_CHECK(
       nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);
   (void)nghttp2_session_set_local_window_size(
@@ -228,24 +217,18 @@ void H2Session::take_head(std::int32_t id, bool ended) {
   Stream* const stream = find(id);
   if (stream == nullptr) return;
   const bool trailers = stream->has_head;
-  const bool interim = role_ == Role::client && !stream->fields.empty() &&
-                       stream->fields.front().value.starts_with('1');
-  stream->has_head = !interim;
+  stream->has_head = true;
   earn(4);
   if (trailers) {
     events_.on_trailers(id);
   } else {
-    stream->ended = ended;
     events_.on_head(id, std::exchange(stream->fields, {}), stream->too_large, ended);
   }
   if (ended) take_end(id);
 }
 
 void H2Session::take_end(std::int32_t id) {
-  Stream* const stream = find(id);
-  if (stream == nullptr) return;
-  stream->ended = true;
-  events_.on_end(id);
+  if (find(id) != nullptr) events_.on_end(id);
 }
 
 Result<void> H2Session::receive(Bytes bytes, SteadyTime now) {
@@ -279,18 +262,6 @@ bool H2Session::produce(std::string& out, std::size_t bytes_max) {
 
 bool H2Session::over() const {
   return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
-}
-
-std::int32_t H2Session::request(const std::vector<Header>& fields, bool ends) {
-  const auto pairs = pairs_of(fields);
-  nghttp2_data_provider provider{.source = {}, .read_callback = Callbacks::read_body};
-  const std::int32_t id = nghttp2_submit_request(session_, nullptr, pairs.data(), pairs.size(),
-                                                 ends ? nullptr : &provider, nullptr);
-  if (id < 0) return 0;
-  auto stream = std::make_unique<Stream>();
-  stream->finished = ends;
-  streams_[id] = std::move(stream);
-  return id;
 }
 
 void H2Session::answer(std::int32_t id, const std::vector<Header>& fields, bool ends) {

@@ -1,7 +1,7 @@
 #pragma once
-// H2Session: one side of an HTTP/2 connection (RFC 9113) without I/O: frames from bytes and bytes
-// from frames, by nghttp2. It bounds what a peer can make this side keep or do; what a head means
-// is h2_fields.h's.
+// H2Session: a server's side of an HTTP/2 connection (RFC 9113) without I/O: frames from bytes and
+// bytes from frames, by nghttp2. It bounds what a peer can make this side keep or do; what a head
+// means is h2_fields.h's.
 
 #include <cstdint>
 #include <map>
@@ -45,7 +45,7 @@ enum class H2Error : std::uint32_t {
 class H2Events {
  public:
   virtual ~H2Events() = default;
-  /// A head, and for a client also interim ones. `too_large`: the fields are not all there.
+  /// `too_large`: the fields are not all there.
   virtual void on_head(std::int32_t stream, std::vector<Header> fields, bool too_large,
                        bool ended) = 0;
   /// Behind the body: the end of the stream follows.
@@ -55,16 +55,12 @@ class H2Events {
   virtual void on_end(std::int32_t stream) = 0;
   /// Nothing goes either way any more.
   virtual void on_closed(std::int32_t stream, std::uint32_t error) = 0;
-  /// The peer takes no further streams; those above `last_stream` were not looked at.
-  virtual void on_going_away(std::int32_t last_stream) = 0;
 };
 
 class H2Session {
  public:
-  enum class Role : std::uint8_t { server, client };
-
   /// `events` must outlive it.
-  H2Session(Role role, const H2Limits& limits, H2Events& events);
+  H2Session(const H2Limits& limits, H2Events& events);
   H2Session(const H2Session&) = delete;
   ~H2Session();
 
@@ -76,8 +72,6 @@ class H2Session {
   /// Nothing will be sent or received any more.
   bool over() const;
 
-  /// A client's: the new stream, or 0 where the connection takes no more.
-  std::int32_t request(const std::vector<Header>& fields, bool ends);
   /// A head, final unless its status is 1xx; `ends`: no body follows.
   void answer(std::int32_t stream, const std::vector<Header>& fields, bool ends);
   /// More of the body, kept until it may be sent: see waiting().
@@ -102,7 +96,6 @@ class H2Session {
   void chore(std::size_t cost = 1);
   void earn(std::size_t chores);
 
-  const Role role_;
   const H2Limits limits_;
   H2Events& events_;
   nghttp2_session* session_ = nullptr;

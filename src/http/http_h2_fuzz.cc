@@ -35,7 +35,7 @@ void check_says_itself(const RequestHead& head) {
 class Server final : public H2Events {
  public:
   explicit Server(const H2Limits& limits)
-      : limits_(limits), session_(H2Session::Role::server, limits, *this) {}
+      : limits_(limits), session_(limits, *this) {}
 
   void feed(Bytes piece) {
     now_ += std::chrono::milliseconds(1);
@@ -79,7 +79,6 @@ class Server final : public H2Events {
     kept_ -= received_[id];
     received_.erase(id);
   }
-  void on_going_away(std::int32_t /*last_stream*/) override {}
 
   H2Limits limits_;
   std::map<std::int32_t, std::size_t> received_;

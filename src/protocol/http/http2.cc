@@ -215,7 +215,7 @@ class Http2::Stream final : public Channel {
 
 Http2::Http2(Adapter& adapter, net::Stream& client, bool tls)
     : Conversation(adapter, client, tls),
-      session_(http::H2Session::Role::server, limits_of(*options_), *this) {}
+      session_(limits_of(*options_), *this) {}
 
 Http2::~Http2() = default;
 

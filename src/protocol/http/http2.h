@@ -38,7 +38,6 @@ class Http2 final : public Conversation, private http::H2Events {
   void on_data(std::int32_t id, Bytes piece) override;
   void on_end(std::int32_t id) override;
   void on_closed(std::int32_t id, std::uint32_t error) override;
-  void on_going_away(std::int32_t /*last_stream*/) override {}
   Stream* find(std::int32_t id) const;
 
   http::H2Session session_;
