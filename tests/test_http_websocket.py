@@ -179,52 +179,53 @@ def test_one_waits_for_people(chat, tmp_path):
     gateway.verify()
 
 
-def test_one_ends_with_its_session(gateway, chat):
-    policies = gateway.folder / "policies/all.cedar"
-    before = policies.read_text()
+@contextlib.contextmanager
+def changed(gateway, file, change):
+    """A file of the gateway's, reloaded."""
+    path = gateway.folder / file
+    before = path.read_text()
+    path.write_text(change(before))
+    gateway.process.send_signal(1)  # SIGHUP
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        gateway.process.send_signal(1)
+        time.sleep(0.5)
+
+
+@pytest.mark.parametrize("lost", ["action", 'action == Action::"http:websocket"'])
+def test_one_ends_with_its_session_and_when_it_could_not_be_opened_any_more(gateway, chat, lost):
+    forbid = f'@id("out") forbid (principal == User::"mallory", {lost}, resource);\n'
 
     async def talk():
         async with connect(gateway, user="mallory") as hers, connect(gateway, user="olga") as ours:
             for client in (hers, ours):
                 await client.send("hello")
                 assert await client.recv() == "hello"
-            policies.write_text(before + '@id("out") forbid (principal == User::"mallory", action, resource);\n')
-            gateway.process.send_signal(1)  # SIGHUP
-            began = time.monotonic()
-            with pytest.raises(websockets.ConnectionClosed):
-                await asyncio.wait_for(hers.recv(), 5)
-            assert time.monotonic() - began < 3
-            await ours.send("still here")
-            assert await asyncio.wait_for(ours.recv(), 5) == "still here"
+            with changed(gateway, "policies/all.cedar", lambda text: text + forbid):
+                began = time.monotonic()
+                with pytest.raises(websockets.ConnectionClosed):
+                    await asyncio.wait_for(hers.recv(), 5)
+                assert time.monotonic() - began < 3
+                await ours.send("still here")
+                assert await asyncio.wait_for(ours.recv(), 5) == "still here"
 
-    try:
-        asyncio.run(talk())
-    finally:
-        policies.write_text(before)
-        gateway.process.send_signal(1)
-        time.sleep(0.5)
+    asyncio.run(talk())
 
 
-def test_one_ends_when_it_could_not_be_opened_any_more(gateway, chat):
-    policies = gateway.folder / "policies/all.cedar"
-    before = policies.read_text()
-
+@pytest.mark.parametrize("masks", ['classification: {"$.email": pii.email}', "detect: report"])
+def test_one_ends_when_its_messages_are_to_be_masked(gateway, chat, masks):
     async def talk():
         async with connect(gateway, user="mallory") as client:
             await client.send("hello")
             assert await client.recv() == "hello"
-            policies.write_text(before + '@id("no") forbid (principal == User::"mallory", '
-                                         'action == Action::"http:websocket", resource);\n')
-            gateway.process.send_signal(1)  # SIGHUP
-            with pytest.raises(websockets.ConnectionClosed):
-                await asyncio.wait_for(client.recv(), 5)
+            with changed(gateway, "sallyport.yaml", lambda text: text.replace(
+                    "hosts: [crm.gw.test]", "hosts: [crm.gw.test]\n    " + masks)):
+                with pytest.raises(websockets.ConnectionClosed):
+                    await asyncio.wait_for(client.recv(), 5)
 
-    try:
-        asyncio.run(talk())
-    finally:
-        policies.write_text(before)
-        gateway.process.send_signal(1)
-        time.sleep(0.5)
+    asyncio.run(talk())
 
 
 def test_one_ends_with_the_token_that_opened_it(gateway, chat):

@@ -710,7 +710,6 @@ Result<void> Gateway::try_reload() {
     log::warn("this change needs a restart", {{"key", key}});
   }
   guard_->use(std::move(*policies));
-  end_revoked(true);
   postgres_options_ = std::move(*options);
   on_each_worker([fresh = postgres_options_](Worker& worker) {
     if (worker.adapter) worker.adapter->use(fresh);
@@ -719,6 +718,7 @@ Result<void> Gateway::try_reload() {
   on_each_worker([fresh = web_options_](Worker& worker) {
     if (worker.web) worker.web->use(fresh);
   });
+  end_revoked(true);
   if (admin_) admin_->set_tls(std::move(*admin_tls));
   if (admin_ && loaded->admin) api_ = make_api(*loaded);
   webhooks_->use(loaded->approvals.webhooks);

@@ -85,9 +85,14 @@ bool Exchange::may_stay_open() {
   const auto decision =
       guard().safeguards(opened_->session, command.context, command.actions, nullptr);
   if (decision->verdict == Verdict::deny) return false;
-  if (route_.target->masking.idle()) return true;
+  const auto& targets = adapter().options_->targets;
+  const auto now = targets.find(route_.target->connection);
+  if (now == targets.end() || now->second->masking.detect != mask::Mode::off) return false;
+  if (now->second->masking.idle()) return true;
+  Route route = route_;
+  route.target = now->second;
   command.safeguards.clear();
-  const auto masks = masks_of(guard(), opened_->session, route_, &adapter().decisions_, command);
+  const auto masks = masks_of(guard(), opened_->session, route, &adapter().decisions_, command);
   return masks && command.safeguards.empty();
 }
 
