@@ -1,5 +1,5 @@
 #pragma once
-// What client_side.cc and client_extended.cc ask of a statement. Inside of a conversation only.
+// What client_asks.cc tells the client_*.cc of a statement. Inside of a conversation only.
 
 #include <cstddef>
 #include <string>

@@ -4,12 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
+#include "protocol/postgres/sql/catalog_testing.h"
 
 namespace sallyport::postgres::sql {
 namespace {
 
-using catalog::Catalog;
 using catalog::RelationKind;
 using catalog::TypeKind;
 
@@ -64,25 +63,14 @@ catalog::Contents contents() {
   return all;
 }
 
-class PlanningRuns : public testing::Test {
+class PlanningRuns : public CatalogTest {
  protected:
-  void SetUp() override {
-    parser_ = std::move(*Parser::make());
-    make(contents());
-  }
-  void make(catalog::Contents all) {
-    auto made = Catalog::make(std::move(all), 1);
-    ASSERT_TRUE(made) << made.error().detail;
-    catalog_ = *made;
-  }
+  PlanningRuns() : CatalogTest(contents()) {}
   std::string why(std::string_view sql, std::vector<catalog::Oid> types = {}) {
     auto result = runs_in_planning(*parser_, sql, *catalog_,
                                    {.path = {"public"}, .temporary = {"mine"}}, types);
     return result ? *result : "error: " + result.error().detail;
   }
-
-  std::unique_ptr<Parser> parser_;
-  std::shared_ptr<const Catalog> catalog_;
 };
 
 TEST_F(PlanningRuns, NothingForTablesAndTheServersOwn) {

@@ -5,14 +5,11 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
-
+#include "protocol/postgres/sql/catalog_testing.h"
 #include "protocol/postgres/sql/tokens.h"
 
 namespace sallyport::postgres::sql {
 namespace {
-
-using catalog::Catalog;
 
 constexpr catalog::Oid customers = 20001;
 
@@ -51,17 +48,9 @@ catalog::Contents contents() {
   return all;
 }
 
-class UnseenCode : public testing::Test {
+class UnseenCode : public CatalogTest {
  protected:
-  void SetUp() override {
-    parser_ = std::move(*Parser::make());
-    make(contents());
-  }
-  void make(catalog::Contents all) {
-    auto made = Catalog::make(std::move(all), 1);
-    ASSERT_TRUE(made) << made.error().detail;
-    catalog_ = *made;
-  }
+  UnseenCode() : CatalogTest(contents()) {}
   Rewriting of(std::string_view sql) {
     const Protection masked{.masked = {{3, {mask::Kind::null}, "pii.email"}}};
     auto result =
@@ -70,9 +59,6 @@ class UnseenCode : public testing::Test {
     EXPECT_TRUE(result) << sql;
     return result ? *result : Rewriting{};
   }
-
-  std::unique_ptr<Parser> parser_;
-  std::shared_ptr<const Catalog> catalog_;
 };
 
 TEST_F(UnseenCode, MayRunWhereItReadsNothingMasked) {
