@@ -180,7 +180,7 @@ std::string_view to_string(Verdict verdict);
 /// has checked the votes.
 struct Approval {
   std::string id;
-  std::string kind;  // "statement", "window"
+  std::string kind;  // "statement", "list", "window"
   std::uint32_t quorum = 0;
   std::vector<std::string> approvers;  // user ids
   std::string bound_hash;
@@ -194,7 +194,7 @@ struct Route {
   std::vector<std::string> approvers;  // @approvers: groups, any of whose members count
   std::uint32_t quorum = 1;            // @quorum: distinct people
   std::chrono::seconds ttl{900};       // @ttl: how long the approval holds
-  std::string mode = "statement";      // @mode: or "window"
+  std::string mode = "statement";      // @mode: or "list", "window"
   std::string alert;                   // @alert, or empty
   std::string review;                  // @review, or empty
 
